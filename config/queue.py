@@ -1,0 +1,38 @@
+"""Settings of django-q2: how jobs reach the workers (docs/adr/0010-jobs.md).
+
+The Job row is the truth. Without Redis the table itself is the queue; with Redis the job ids travel through a stream.
+Both deliver at least once, and a second delivery finds the row taken.
+"""
+
+import os
+from typing import Any
+
+# The longest a worker may hold one job; a kind may ask for less. Deliveries are repeated later than that.
+TIMEOUT_S = 600
+
+
+def queue_settings(redis_url: str) -> dict[str, Any]:
+    """Q_CLUSTER for the table (empty URL) or for Redis Streams."""
+    workers = max(1, min(os.cpu_count() or 1, 8))
+    shared = {
+        "name": "originmark",
+        # django-q2 keeps no results: the default of 250 kept ones costs 5.6-8x throughput, and Job keeps them.
+        "save_limit": -1,
+        "ack_failures": True,
+        "max_attempts": 3,
+        "timeout": TIMEOUT_S,
+        "retry": TIMEOUT_S + 60,
+        "catch_up": False,
+        "scheduler": False,  # the clock of `manage.py up` does what is due
+        "workers": workers,
+        "queue_limit": workers,  # fetched ahead; more would only wait in the wrong place
+        "bulk": workers,
+        "poll": 0.2,
+        "guard_cycle": 0.5,
+        "recycle": 200,  # jobs per worker process, against memory that native libraries never give back
+        "cache": "none",  # no such cache: the cluster's own statistics are not kept
+        "log_level": "WARNING",
+    }
+    if redis_url:
+        return {**shared, "broker_class": "config.redis_broker.StreamBroker", "redis": redis_url}
+    return {**shared, "broker_class": "config.job_broker.JobBroker"}
