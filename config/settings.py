@@ -1,8 +1,206 @@
-"""Every setting of the project, for every environment (being laid out)."""
+"""Every setting of the project, for every environment, in the order of Django's settings reference.
+
+Safe with nothing set: DEBUG is off, the secret is generated once into the data directory, SQLite, local files.
+ORIGINMARK_PUBLIC_URL alone decides between local (http://localhost) and public (https); docs/operate/settings.md
+lists every variable.
+"""
+
+import os
+import tempfile
 from pathlib import Path
+from typing import Any
+
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from config import env
+from config.databases import parse_database_url, sqlite_settings
+from config.queue import queue_settings
+from config.secret_key import load_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-SECRET_KEY = "replaced within minutes"
-INSTALLED_APPS: list[str] = []
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+
+# What the project itself adds -----------------------------------------------------------------------------------
+DATA_DIR = env.path("ORIGINMARK_DATA", BASE_DIR / "data")
+# Keys and signer state live apart from the data, so that a data backup never holds them.
+KEYS_DIR = env.path("ORIGINMARK_KEYS", BASE_DIR / "keys")
+PUBLIC_URL = env.text("ORIGINMARK_PUBLIC_URL", "").rstrip("/")
+IS_PUBLIC = bool(PUBLIC_URL)
+if IS_PUBLIC and not PUBLIC_URL.startswith("https://"):
+    raise ImproperlyConfigured(f"ORIGINMARK_PUBLIC_URL must start with https://, not {PUBLIC_URL!r}")
+PUBLIC_HOST = PUBLIC_URL.removeprefix("https://").split("/")[0].split(":")[0]
+REDIS_URL = env.secret("ORIGINMARK_REDIS_URL", "")
+CHECKPOINT_INTERVAL_S = env.integer("ORIGINMARK_CHECKPOINT_INTERVAL_S", 60, minimum=1, maximum=60)
+UPLOAD_MAX_BYTES = 50 * 2**20  # what the product can process; marketplace limits are profiles
+
+# Core -----------------------------------------------------------------------------------------------------------
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *([PUBLIC_HOST] if IS_PUBLIC else [])]
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_NAME = "__Host-csrftoken" if IS_PUBLIC else "csrftoken"
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SECURE = IS_PUBLIC
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if IS_PUBLIC else []
+DATABASE_URL = env.secret("ORIGINMARK_DATABASE_URL", "")
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": parse_database_url(DATABASE_URL) if DATABASE_URL else sqlite_settings(DATA_DIR / "originmark.sqlite3")
+}
+# A database of its own for each test process, so that two runs on one machine stay apart.
+DATABASES["default"]["TEST"] = {
+    "NAME": f"test_originmark_{os.getpid()}"
+    if DATABASE_URL
+    else str(Path(tempfile.gettempdir()) / f"originmark-test-{os.getpid()}.sqlite3")
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
+DATA_UPLOAD_MAX_NUMBER_FILES = 500
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+DEBUG = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DEFAULT_FROM_EMAIL = env.text("ORIGINMARK_MAIL_FROM", "originmark@localhost")
+EMAIL_URL = env.secret("ORIGINMARK_SMTP_URL", "")
+# Without a mail server nothing is sent: every link the product makes can be copied from a page or the terminal.
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend" if EMAIL_URL else "django.core.mail.backends.dummy.EmailBackend"
+FILE_UPLOAD_HANDLERS = ["ledger.uploads.CappedUploadHandler", "django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django.forms",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "csp",
+    "django_htmx",
+    "django_q",
+    "template_partials",
+    "ledger.accounts",
+    "ledger",
+    "compliance",
+]
+LANGUAGE_CODE = "zh-hans"
+LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = IS_PUBLIC
+LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.choice("ORIGINMARK_LOG_LEVEL", "WARNING", ["DEBUG", "INFO", "WARNING", "ERROR"])},
+}
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "ledger.accounts.middleware.SellerMiddleware",
+    "ledger.accounts.middleware.RequireSecondFactorMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+SECRET_KEY = env.secret("ORIGINMARK_SECRET_KEY", "") or load_secret_key(DATA_DIR)
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_PUBLIC
+SECURE_HSTS_PRELOAD = IS_PUBLIC
+SECURE_HSTS_SECONDS = 63_072_000 if IS_PUBLIC else 0
+# The proxy in front ends TLS and must set (not pass on) this header; docs/operate/settings.md says how.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_PUBLIC else None
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_SSL_REDIRECT = IS_PUBLIC
+SILENCED_SYSTEM_CHECKS: list[str] = []
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "config.context.frame",
+            ],
+        },
+    }
+]
+TEST_RUNNER = "django.test.runner.DiscoverRunner"
+TIME_ZONE = "UTC"
+USE_I18N = True
 USE_TZ = True
+WSGI_APPLICATION = "config.wsgi.application"
+X_FRAME_OPTIONS = "DENY"
+
+# django.contrib.auth --------------------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_REDIRECT_URL = "/"
+LOGIN_URL = "account_login"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+
+# django.contrib.sessions, messages, staticfiles -----------------------------------------------------------------
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_NAME = "__Host-sessionid" if IS_PUBLIC else "sessionid"
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = IS_PUBLIC
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = DATA_DIR / "static"
+STATIC_URL = "/static/"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": DATA_DIR / "unused"}},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_MAX_AGE = 60
+
+# Third parties --------------------------------------------------------------------------------------------------
+ACCOUNT_ADAPTER = "ledger.accounts.adapter.InvitationOnlyAdapter"
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_PUBLIC else "http"
+ACCOUNT_EMAIL_VERIFICATION = "none"  # an invitation link already proves the address, or the owner vouches for it
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_PREVENT_ENUMERATION = "strict"
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "base-uri": [NONE],
+        "connect-src": [SELF],
+        "font-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "img-src": [SELF, "data:", "blob:"],
+        "manifest-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+    }
+}
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Originmark"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_PUBLIC
+Q_CLUSTER = queue_settings(REDIS_URL)
+PRODUCT_NAME = _("Originmark")

@@ -1,0 +1,240 @@
+"""Compliance tables: catalogues and their listings, the search gallery, searches, hidden-image checks.
+
+Every row carries one seller. The gallery is what a search looks through; its generation number tells every process
+when its copy of the index is old.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from ledger.accounts.models import Seller, User
+from ledger.accounts.numbers import new_number
+from ledger.models import Blob, ImageFile, Job, Original, SellerQuerySet, Statement
+
+
+class Catalogue(models.Model):
+    """One imported feed of listings."""
+
+    number = models.CharField(max_length=16, unique=True, default=new_number)
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    name = models.CharField(max_length=200)
+    imported_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["seller", "name"], name="catalogue_once_per_seller")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Listing(models.Model):
+    """One item page of somebody's shop, as a feed described it; missing facts stay empty."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    catalogue = models.ForeignKey(Catalogue, on_delete=models.CASCADE, related_name="listings")
+    product_id = models.CharField(max_length=120)
+    url = models.CharField(max_length=2048, blank=True)
+    title = models.CharField(max_length=500, blank=True)
+    shop_name = models.CharField(max_length=200, blank=True)
+    shop_country = models.CharField(max_length=2, blank=True)
+    category = models.CharField(max_length=40, blank=True)  # our slug when known
+    category_raw = models.CharField(max_length=200, blank=True)
+    price = models.CharField(max_length=60, blank=True)
+    language = models.CharField(max_length=12, blank=True)
+    listed_at = models.DateTimeField(null=True)
+    delisted_at = models.DateTimeField(null=True)
+    first_seen = models.DateTimeField(default=timezone.now)
+    last_seen = models.DateTimeField(default=timezone.now)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["catalogue", "product_id"], name="listing_once_per_catalogue")]
+
+    def __str__(self) -> str:
+        return self.product_id
+
+
+class ListingImage(models.Model):
+    """A picture of a listing."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    listing = models.ForeignKey(Listing, on_delete=models.CASCADE, related_name="images")
+    image = models.OneToOneField(ImageFile, on_delete=models.PROTECT, related_name="listing_image")
+    sha256 = models.BinaryField(max_length=32)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["listing", "sha256"], name="picture_once_per_listing")]
+
+    def __str__(self) -> str:
+        return f"{self.listing} · {self.image}"
+
+
+class Gallery(models.Model):
+    """How often a seller's gallery changed: the number every process compares before it searches."""
+
+    seller = models.OneToOneField(Seller, on_delete=models.PROTECT, primary_key=True, related_name="+")
+    generation = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.seller} · {self.generation}"
+
+
+class GalleryItem(models.Model):
+    """One searchable picture: a registered original or a listing's picture. Exactly one of the two is set."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    generation = models.BigIntegerField()
+    image = models.OneToOneField(ImageFile, on_delete=models.PROTECT, related_name="gallery_item")
+    original = models.OneToOneField(Original, null=True, on_delete=models.CASCADE, related_name="gallery_item")
+    listing_image = models.OneToOneField(ListingImage, null=True, on_delete=models.CASCADE, related_name="gallery_item")
+    deleted = models.BooleanField(default=False)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(original__isnull=False) ^ models.Q(listing_image__isnull=False), name="one_source"
+            )
+        ]
+        indexes = [models.Index(fields=["seller", "generation"], name="gallery_changes")]
+
+    def __str__(self) -> str:
+        return str(self.image)
+
+
+class RunState(models.TextChoices):
+    WAITING = "waiting", _("waiting")
+    DONE = "done", _("done")
+    FAILED = "failed", _("failed")
+
+
+class Scope(models.TextChoices):
+    ALL = "all", _("everything")
+    RECENT = "90d", _("last 90 days")
+    REGISTERED = "registered", _("registered originals")
+
+
+class SearchRun(models.Model):
+    """One query: what was asked, what was searched, what came out."""
+
+    number = models.CharField(max_length=16, unique=True, default=new_number)
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+    statement = models.OneToOneField(Statement, null=True, on_delete=models.PROTECT, related_name="search_run")
+    image = models.ForeignKey(ImageFile, null=True, on_delete=models.PROTECT, related_name="+")
+    source = models.CharField(max_length=10)  # upload, original, url
+    source_url = models.CharField(max_length=2048, blank=True)
+    scope = models.CharField(max_length=12, choices=Scope.choices, default=Scope.ALL)
+    threshold = models.SmallIntegerField(default=85)
+    category = models.CharField(max_length=40, blank=True)
+    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.WAITING)
+    error_code = models.CharField(max_length=60, blank=True)
+    searched = models.JSONField(default=dict)  # how many of what, newest import
+    engine = models.CharField(max_length=60, blank=True)
+    verdict = models.CharField(max_length=30, blank=True)  # class of the best candidate
+    took_ms = models.IntegerField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["seller", "-id"], name="search_list")]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class Candidate(models.Model):
+    """One of the pictures a search found, with its facts as they were then."""
+
+    run = models.ForeignKey(SearchRun, on_delete=models.CASCADE, related_name="candidates")
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    rank = models.SmallIntegerField()
+    score_milli = models.IntegerField()  # 0..100,000: thousandths of a point
+    verdict = models.CharField(max_length=30)
+    distances = models.JSONField(default=dict)
+    facts = models.JSONField(default=dict)  # product id, listing time, country, title, url as of the search
+    image = models.ForeignKey(ImageFile, on_delete=models.PROTECT, related_name="+")
+    original = models.ForeignKey(Original, null=True, on_delete=models.SET_NULL, related_name="+")
+    listing_image = models.ForeignKey(ListingImage, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "rank"], name="candidate_rank")]
+        ordering = ["rank"]
+
+    def __str__(self) -> str:
+        return f"{self.run} · {self.rank}"
+
+    @property
+    def score(self) -> float:
+        return self.score_milli / 1000
+
+
+class CheckRun(models.Model):
+    """One hidden-image check of a main and a hidden image, with the profile version it used."""
+
+    number = models.CharField(max_length=16, unique=True, default=new_number)
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+    statement = models.OneToOneField(Statement, null=True, on_delete=models.PROTECT, related_name="check_run")
+    main_image = models.ForeignKey(ImageFile, on_delete=models.PROTECT, related_name="+")
+    hidden_image = models.ForeignKey(ImageFile, on_delete=models.PROTECT, related_name="+")
+    profile_id = models.CharField(max_length=60)
+    profile_version = models.CharField(max_length=20)
+    category = models.CharField(max_length=40, blank=True)
+    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.WAITING)
+    error_code = models.CharField(max_length=60, blank=True)
+    verdict = models.CharField(max_length=20, blank=True)
+    report = models.JSONField(default=dict)
+    heatmap = models.ForeignKey(Blob, null=True, on_delete=models.PROTECT, related_name="+")
+    took_ms = models.IntegerField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["seller", "-id"], name="check_list")]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class Finding(models.Model):
+    """One violation that a check found."""
+
+    run = models.ForeignKey(CheckRun, on_delete=models.CASCADE, related_name="findings")
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    position = models.SmallIntegerField()
+    rule = models.CharField(max_length=10)
+    code = models.CharField(max_length=40)
+    level = models.CharField(max_length=10)
+    bbox = models.JSONField(null=True)
+    measured = models.CharField(max_length=200, blank=True)
+    allowed = models.CharField(max_length=200, blank=True)
+    unit = models.CharField(max_length=30, blank=True)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "position"], name="finding_position")]
+        ordering = ["position"]
+
+    def __str__(self) -> str:
+        return f"{self.rule} {self.code}"

@@ -1,0 +1,69 @@
+"""Which seller a request is about, and the second factor that owners of a public site need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.functional import SimpleLazyObject
+
+from ledger.accounts.models import Membership, Role, Seller
+from ledger.accounts.permissions import PERMISSIONS, Permission
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+SESSION_KEY = "seller_id"
+
+
+class Desk:
+    """What one request knows about the signed-in person: memberships, the seller at hand, and rights there."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        rows = Membership.objects.filter(user_id=request.user.pk or 0).select_related("seller").order_by("seller__name", "pk")
+        self.memberships = list(rows)
+        wanted = request.session.get(SESSION_KEY)
+        chosen = next((m for m in self.memberships if m.seller_id == wanted), None)
+        self.current = chosen or next(iter(self.memberships), None)
+
+    @property
+    def seller(self) -> Seller | None:
+        return self.current.seller if self.current else None
+
+    def rights(self, seller: Seller | None = None) -> frozenset[Permission]:
+        """Rights for one of the person's sellers, by default the one at hand."""
+        wanted = seller or self.seller
+        role = next((m.role for m in self.memberships if wanted is not None and m.seller_id == wanted.pk), None)
+        return PERMISSIONS[role] if role else frozenset()
+
+    def turn_to(self, seller: Seller) -> None:
+        """Show the rest of this request as the given seller's (an opened object decides, not the switch)."""
+        self.current = next((m for m in self.memberships if m.seller_id == seller.pk), self.current)
+
+
+class SellerMiddleware:
+    """Adds request.desk, read from the database on every request that uses it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.desk = SimpleLazyObject(lambda: Desk(request))  # type: ignore[attr-defined]
+        return self.get_response(request)
+
+
+class RequireSecondFactorMiddleware:
+    """On a public site an owner without a second factor reaches only the pages that add one."""
+
+    ALLOWED_PREFIXES = ("/accounts/", "/static/", "/i18n/", "/verify/")
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.IS_PUBLIC and request.user.is_authenticated and not request.path.startswith(self.ALLOWED_PREFIXES):
+            owns = any(m.role == Role.OWNER for m in request.desk.memberships)  # type: ignore[attr-defined]
+            if owns and not is_mfa_enabled(request.user):
+                return redirect("mfa_index")
+        return self.get_response(request)

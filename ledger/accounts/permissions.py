@@ -1,0 +1,55 @@
+"""Who may do what, in one table. Rights are read from the database on every request and checked in the services."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from django.core.exceptions import PermissionDenied
+
+from ledger.accounts.models import Membership, Role, Seller, User
+
+
+class Permission(StrEnum):
+    VIEW = "view"  # originals, queries, checks, history, certificates
+    REGISTER = "register"
+    QUERY = "query"
+    CHECK = "check"
+    DOWNLOAD_ORIGINAL = "download_original"  # the exact bytes, with whatever metadata they carry
+    VIEW_PRIVATE_METADATA = "view_private_metadata"  # GPS and serial numbers
+    IMPORT_CATALOGUE = "import_catalogue"
+    SEAL = "seal"  # ask for a checkpoint now
+    REQUEUE_JOB = "requeue_job"
+    MANAGE_STORES = "manage_stores"
+    MANAGE_TEAM = "manage_team"
+
+
+EVERYBODY = frozenset({Permission.VIEW})
+OPERATOR = EVERYBODY | {Permission.REGISTER, Permission.QUERY, Permission.CHECK, Permission.REQUEUE_JOB}
+IP_MANAGER = OPERATOR | {
+    Permission.DOWNLOAD_ORIGINAL,
+    Permission.VIEW_PRIVATE_METADATA,
+    Permission.IMPORT_CATALOGUE,
+    Permission.SEAL,
+}
+OWNER = frozenset(Permission)
+
+PERMISSIONS: dict[str, frozenset[Permission]] = {
+    Role.OWNER: OWNER,
+    Role.IP_MANAGER: IP_MANAGER,
+    Role.OPERATOR: OPERATOR,
+    Role.VIEWER: EVERYBODY,
+}
+
+
+def permissions_of(user: User, seller: Seller) -> frozenset[Permission]:
+    """What this person may do for this seller now; empty for strangers and deactivated people."""
+    if not user.is_active:
+        return frozenset()
+    role = Membership.objects.filter(user=user, seller=seller).values_list("role", flat=True).first()
+    return PERMISSIONS[role] if role else frozenset()
+
+
+def require_permission(user: User | None, seller: Seller, permission: Permission) -> None:
+    """Raise PermissionDenied unless the person holds the right; None stands for the operator of the machine."""
+    if user is not None and permission not in permissions_of(user, seller):
+        raise PermissionDenied(f"{permission} is needed")

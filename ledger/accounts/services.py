@@ -1,0 +1,169 @@
+"""Every write about people: invitations, memberships, sellers, stores."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from allauth.account.models import EmailAddress
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+from ledger.accounts.models import Invitation, Membership, Role, Seller, Store, User, normalise_email
+from ledger.accounts.permissions import Permission, require_permission
+
+INVITATION_LIFETIME = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class NewInvitation:
+    """The row and the secret of its link; the secret is shown once and never stored."""
+
+    invitation: Invitation
+    token: str
+
+
+def _token_digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _new_invitation(*, seller: Seller | None, email: str, role: str, invited_by: User | None) -> NewInvitation:
+    token = secrets.token_urlsafe(32)
+    invitation = Invitation.objects.create(
+        seller=seller,
+        email=normalise_email(email),
+        role=role,
+        invited_by=invited_by,
+        token_sha256=_token_digest(token),
+        expires_at=timezone.now() + INVITATION_LIFETIME,
+    )
+    return NewInvitation(invitation, token)
+
+
+@transaction.atomic
+def invite(*, actor: User, seller: Seller, email: str, role: str) -> NewInvitation:
+    """Make a one-time link by which somebody joins the seller; an open one for the same address is withdrawn."""
+    require_permission(actor, seller, Permission.MANAGE_TEAM)
+    if role not in Role.values:
+        raise ValidationError(_("There is no such role."), code="role_unknown")
+    if Membership.objects.filter(seller=seller, user__email=normalise_email(email)).exists():
+        raise ValidationError(_("This person already belongs to the seller."), code="already_member")
+    open_ones = Invitation.objects.filter(seller=seller, email=normalise_email(email), accepted_at=None, withdrawn_at=None)
+    open_ones.update(withdrawn_at=timezone.now())
+    return _new_invitation(seller=seller, email=email, role=role, invited_by=actor)
+
+
+@transaction.atomic
+def first_owner_invitation() -> NewInvitation | None:
+    """The first run's one-time link, or None once somebody has an account. Earlier unused links stop working."""
+    if User.objects.exists():
+        return None
+    Invitation.objects.filter(seller=None, accepted_at=None).delete()
+    return _new_invitation(seller=None, email="", role=Role.OWNER, invited_by=None)
+
+
+def find_invitation(token: str) -> Invitation | None:
+    """The open invitation of a link, or None: used, withdrawn, expired and never issued look alike."""
+    invitation = Invitation.objects.filter(token_sha256=_token_digest(token)).select_related("seller").first()
+    return invitation if invitation is not None and invitation.is_open else None
+
+
+@transaction.atomic
+def accept_invitation(
+    *, token: str, user: User | None, email: str = "", password: str = "", seller_name: str = ""
+) -> Membership:
+    """Join by a link, as the signed-in person or as a new one; the link works once.
+
+    The first owner also names the first seller and becomes site staff.
+    """
+    invitation = Invitation.objects.select_for_update().filter(token_sha256=_token_digest(token)).first()
+    if invitation is None or not invitation.is_open:
+        raise ValidationError(_("This link was used, withdrawn or is too old. Ask for a new one."), code="link_closed")
+    if invitation.seller is None and User.objects.exists():
+        raise ValidationError(_("The first owner already exists. Ask for an invitation."), code="link_closed")
+    if user is not None and invitation.email and user.email != invitation.email:
+        raise ValidationError(
+            _("This invitation is for another e-mail address. Sign out and open the link again."), code="other_person"
+        )
+    if user is None:
+        user = create_user(email=invitation.email or email, password=password, is_site_staff=invitation.seller is None)
+    seller = invitation.seller or create_seller(name=seller_name or _("My shop"))
+    membership, _created = Membership.objects.get_or_create(user=user, seller=seller, defaults={"role": invitation.role})
+    invitation.accepted_at, invitation.accepted_by = timezone.now(), user
+    invitation.save(update_fields=["accepted_at", "accepted_by"])
+    return membership
+
+
+@transaction.atomic
+def create_user(*, email: str, password: str, is_site_staff: bool = False) -> User:
+    """A person whose address counts as confirmed; an address in use is refused."""
+    if User.objects.filter(email=normalise_email(email)).exists():
+        raise ValidationError(
+            _("There is already an account with this e-mail address. Sign in first, then open the link again."), code="email_taken"
+        )
+    user = User.objects.create_user(email, password, is_site_staff=is_site_staff)
+    EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
+    return user
+
+
+def create_seller(*, name: object, slug: str = "", is_sample: bool = False) -> Seller:
+    """A seller with a slug nobody has yet."""
+    wanted = slug or slugify(str(name))[:50] or "shop"
+    candidate, number = wanted, 1
+    while Seller.objects.filter(slug=candidate).exists():
+        number += 1
+        candidate = f"{wanted}-{number}"
+    return Seller.objects.create(name=str(name), slug=candidate, is_sample=is_sample)
+
+
+def withdraw_invitation(*, actor: User, invitation: Invitation) -> None:
+    """Make a link stop working."""
+    assert invitation.seller is not None  # noqa: S101 - the first owner's link has no page
+    require_permission(actor, invitation.seller, Permission.MANAGE_TEAM)
+    Invitation.objects.filter(pk=invitation.pk, accepted_at=None).update(withdrawn_at=timezone.now())
+
+
+def _require_another_owner(membership: Membership) -> None:
+    owners = Membership.objects.select_for_update().filter(seller=membership.seller, role=Role.OWNER)
+    if membership.role == Role.OWNER and not [owner for owner in owners if owner.pk != membership.pk]:
+        raise ValidationError(
+            _("A seller needs at least one owner. Make somebody else owner first."), code="last_owner"
+        )
+
+
+@transaction.atomic
+def change_role(*, actor: User, membership: Membership, role: str) -> None:
+    """Give a member another role; the last owner stays owner."""
+    require_permission(actor, membership.seller, Permission.MANAGE_TEAM)
+    if role not in Role.values:
+        raise ValidationError(_("There is no such role."), code="role_unknown")
+    if role != Role.OWNER:
+        _require_another_owner(membership)
+    Membership.objects.filter(pk=membership.pk).update(role=role)
+
+
+@transaction.atomic
+def remove_member(*, actor: User, membership: Membership) -> None:
+    """End a membership; the person's account and what they did stay."""
+    require_permission(actor, membership.seller, Permission.MANAGE_TEAM)
+    _require_another_owner(membership)
+    membership.delete()
+
+
+def add_store(*, actor: User | None, seller: Seller, marketplace: str, name: str, shop_id: str) -> Store:
+    """A shop of this seller on one marketplace."""
+    require_permission(actor, seller, Permission.MANAGE_STORES)
+    if Store.objects.filter(seller=seller, marketplace=marketplace, shop_id=shop_id).exists():
+        raise ValidationError(_("This store is already listed."), code="store_exists")
+    return Store.objects.create(seller=seller, marketplace=marketplace, name=name, shop_id=shop_id)
+
+
+def rename_seller(*, actor: User, seller: Seller, name: str) -> None:
+    """Change the name printed on certificates from now on; earlier entries keep theirs."""
+    require_permission(actor, seller, Permission.MANAGE_TEAM)
+    Seller.objects.filter(pk=seller.pk).update(name=name)

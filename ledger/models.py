@@ -1,0 +1,303 @@
+"""The ledger's tables: the log (append-only), what sellers registered, its files, background jobs, certificates.
+
+Three groups that never mix. The log itself (Entry, TreeNode, Checkpoint) holds hashes and nothing about anybody; database
+triggers refuse to change it. Statements hold the salted documents behind the hashes and can be erased. Everything
+else is derived from sealed bytes and can be made again.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from ledger.accounts.models import Seller, Store, User
+from ledger.accounts.numbers import new_number
+
+SHA256_BYTES = 32
+
+
+def seller_scoped(queryset: models.QuerySet[Any], user: Any) -> models.QuerySet[Any]:
+    """The rows whose seller this person belongs to: where every read of a seller's rows starts."""
+    return queryset.filter(seller__in=Seller.objects.visible_to(user))
+
+
+class SellerQuerySet(models.QuerySet[Any]):
+    """Rows that carry one seller."""
+
+    def visible_to(self, user: Any) -> SellerQuerySet:
+        return seller_scoped(self, user)  # type: ignore[return-value]
+
+    def of(self, seller: Seller) -> SellerQuerySet:
+        return self.filter(seller=seller)
+
+
+# The log --------------------------------------------------------------------------------------------------------
+
+
+class LogHead(models.Model):
+    """The one row that says how long the log is; locked by every append."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    origin = models.CharField(max_length=200)
+    parameters = models.BinaryField()  # the parameter file whose SHA-256 is the genesis prev
+    size = models.BigIntegerField(default=0)
+    prev = models.BinaryField(max_length=SHA256_BYTES)
+    frontier = models.BinaryField(default=b"")
+    last_ms = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="one_log_head")]
+
+    def __str__(self) -> str:
+        return f"{self.origin} · {self.size}"
+
+
+class Entry(models.Model):
+    """One leaf of the tree: the stored bytes are the truth and are never written again."""
+
+    seq = models.BigIntegerField(primary_key=True)
+    body = models.BinaryField()
+    leaf_hash = models.BinaryField(max_length=SHA256_BYTES)
+
+    def __str__(self) -> str:
+        return f"#{self.seq}"
+
+
+class TreeNode(models.Model):
+    """The root of one complete subtree of 256**level leaves; level 0 is the entries themselves."""
+
+    level = models.SmallIntegerField()
+    index = models.BigIntegerField()
+    hash = models.BinaryField(max_length=SHA256_BYTES)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["level", "index"], name="tree_node_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.level}/{self.index}"
+
+
+class Checkpoint(models.Model):
+    """A signed tree head, as the text that was signed."""
+
+    tree_size = models.BigIntegerField(primary_key=True)
+    root_hash = models.BinaryField(max_length=SHA256_BYTES)
+    note = models.TextField()
+    signed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"checkpoint of {self.tree_size}"
+
+
+class Statement(models.Model):
+    """What an entry says, for those who may read it: the salted claim and identity documents and whose they are.
+
+    Erasing these leaves the entry, the root and every other proof as they are.
+    """
+
+    entry = models.OneToOneField(Entry, on_delete=models.PROTECT, related_name="statement")
+    number = models.CharField(max_length=16, unique=True)
+    seller = models.ForeignKey(Seller, null=True, on_delete=models.PROTECT, related_name="+")
+    actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    kind = models.CharField(max_length=32)
+    request_id = models.CharField(max_length=80)
+    claim = models.BinaryField()
+    identity = models.BinaryField()
+    logged_at = models.DateTimeField()
+    label = models.CharField(max_length=255)  # file name or the like, for lists
+    outcome = models.CharField(max_length=20, blank=True)  # a status chip's state, for lists
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["seller", "request_id"], name="request_once_per_seller")]
+        indexes = [
+            models.Index(fields=["seller", "-entry"], name="statement_history"),
+            models.Index(fields=["seller", "kind", "-entry"], name="statement_history_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} #{self.entry_id}"
+
+
+# Files ----------------------------------------------------------------------------------------------------------
+
+
+class Blob(models.Model):
+    """One encrypted file under its seller. Destroying the wrapped key erases it wherever copies are."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    size_bytes = models.BigIntegerField()  # of the plain bytes
+    wrapped_key = models.BinaryField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = SellerQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class ImageState(models.TextChoices):
+    SEALED = "sealed", _("sealed, waiting for analysis")
+    READY = "ready", _("ready")
+    UNDECODABLE = "undecodable", _("sealed, cannot be opened as a picture")
+
+
+class ImageFile(models.Model):
+    """A stored picture file and what was computed from it; all but sha256 and size can be computed again."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    blob = models.OneToOneField(Blob, on_delete=models.PROTECT, related_name="image")
+    sha256 = models.BinaryField(max_length=SHA256_BYTES)
+    size_bytes = models.BigIntegerField()
+    file_name = models.CharField(max_length=255)
+    format = models.CharField(max_length=10)
+    mime = models.CharField(max_length=40)
+    flags = models.JSONField(default=list)
+    state = models.CharField(max_length=12, choices=ImageState.choices, default=ImageState.SEALED)
+    error_code = models.CharField(max_length=40, blank=True)
+    width = models.IntegerField(null=True)  # pixels, upright
+    height = models.IntegerField(null=True)
+    pixel_sha256 = models.BinaryField(max_length=SHA256_BYTES, null=True)
+    metadata = models.JSONField(default=dict)
+    private_metadata = models.JSONField(default=dict)  # place and serial numbers
+    analysis_version = models.SmallIntegerField(default=0)
+    has_thumbnails = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["seller", "sha256"], name="image_by_digest")]
+
+    def __str__(self) -> str:
+        return self.file_name
+
+
+class Fingerprint(models.Model):
+    """A perceptual fingerprint of a picture, with the algorithm that made it."""
+
+    image = models.ForeignKey(ImageFile, on_delete=models.CASCADE, related_name="fingerprints")
+    algorithm = models.CharField(max_length=20)
+    version = models.SmallIntegerField()
+    value = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["image", "algorithm", "version"], name="fingerprint_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{bytes(self.value).hex()}"
+
+
+class Original(models.Model):
+    """A registered picture: exact bytes durable and entry committed."""
+
+    number = models.CharField(max_length=16, unique=True, default=new_number)
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    statement = models.OneToOneField(Statement, on_delete=models.PROTECT, related_name="original")
+    image = models.OneToOneField(ImageFile, on_delete=models.PROTECT, related_name="original")
+    sha256 = models.BinaryField(max_length=SHA256_BYTES)
+    store = models.ForeignKey(Store, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    category = models.CharField(max_length=40, blank=True)
+    title = models.CharField(max_length=255, blank=True)
+    registered_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    registered_at = models.DateTimeField()
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["seller", "sha256"], name="original_once_per_seller")]
+        indexes = [
+            models.Index(fields=["seller", "-id"], name="original_list"),
+            models.Index(fields=["seller", "category", "-id"], name="original_by_category"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.image.file_name
+
+
+class Certificate(models.Model):
+    """A signed PDF that was handed out, kept as it was."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    statement = models.ForeignKey(Statement, on_delete=models.PROTECT, related_name="certificates")
+    blob = models.OneToOneField(Blob, on_delete=models.PROTECT, related_name="+")
+    tree_size = models.BigIntegerField()
+    sha256 = models.BinaryField(max_length=SHA256_BYTES)
+    layout_version = models.SmallIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["statement", "layout_version"], name="certificate_once_per_layout")
+        ]
+
+    def __str__(self) -> str:
+        return f"certificate of #{self.statement_id}"
+
+
+# Background work ------------------------------------------------------------------------------------------------
+
+
+class JobState(models.TextChoices):
+    QUEUED = "queued", _("waiting")
+    RUNNING = "running", _("running")
+    DONE = "done", _("done")
+    FAILED = "failed", _("failed")  # a named error that trying again would not change
+    DEAD = "dead", _("gave up")  # tried max_attempts times
+    CANCELLED = "cancelled", _("cancelled")
+
+
+class Job(models.Model):
+    """One unit of background work. The row is the truth; the queue carries only its id."""
+
+    public_id = models.UUIDField(unique=True, default=uuid.uuid4)
+    seller = models.ForeignKey(Seller, null=True, on_delete=models.CASCADE, related_name="+")
+    actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    kind = models.CharField(max_length=60)
+    args = models.JSONField(default=dict)
+    queue = models.CharField(max_length=10, choices=[("fast", "fast"), ("heavy", "heavy")], default="fast")
+    state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.QUEUED)
+    attempts = models.SmallIntegerField(default=0)  # raised before the work, so a crash counts
+    max_attempts = models.SmallIntegerField(default=3)
+    lease_until = models.DateTimeField(null=True)
+    heartbeat_at = models.DateTimeField(null=True)
+    worker = models.CharField(max_length=80, blank=True)
+    progress_done = models.IntegerField(default=0)
+    progress_total = models.IntegerField(default=0)
+    progress_note = models.CharField(max_length=200, blank=True)
+    error_code = models.CharField(max_length=60, blank=True)
+    error_detail = models.TextField(blank=True)
+    result = models.JSONField(default=dict)
+    dedupe_key = models.CharField(max_length=120, blank=True)
+    cancel_requested = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+    enqueued_at = models.DateTimeField(null=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["seller", "kind", "dedupe_key"],
+                condition=Q(state__in=["queued", "running"]) & ~Q(dedupe_key=""),
+                name="unfinished_job_once",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["state", "lease_until"], name="job_sweep"),
+            models.Index(fields=["seller", "state", "-id"], name="job_list"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.public_id}"
