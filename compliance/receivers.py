@@ -1,0 +1,15 @@
+"""Listens to the ledger's news and only enqueues: a picture that was analysed has to enter the gallery."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.dispatch import receiver
+
+from compliance.services.gallery import enqueue_gallery_update
+from ledger.signals import pictures_analysed
+
+
+@receiver(pictures_analysed, dispatch_uid="gallery")
+def on_pictures_analysed(sender: Any, seller_id: int, image_ids: list[int], **kwargs: Any) -> None:
+    enqueue_gallery_update(seller_id=seller_id, image_ids=image_ids)

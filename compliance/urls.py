@@ -1,0 +1,3 @@
+"""The compliance pages."""
+app_name = "compliance"
+urlpatterns = []

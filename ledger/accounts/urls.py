@@ -1,0 +1,3 @@
+"""Pages about people and sellers."""
+app_name = "accounts"
+urlpatterns = []

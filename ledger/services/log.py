@@ -1,0 +1,251 @@
+"""Appending to the log and signing its head. The only code that writes entries, tree nodes and checkpoints.
+
+An append runs inside the caller's transaction together with the rows it is about: either both are committed or
+neither. The head row is locked first, so entries of all processes form one line.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils import timezone
+
+from ledger.accounts.models import Seller, User
+from ledger.accounts.numbers import new_number
+from ledger.accounts.permissions import Permission, require_permission
+from ledger.models import Checkpoint, Entry, LogHead, Statement, TreeNode
+from ledger.services import keys
+from ledger.services.identity import system_identity
+from ledger.tlog import checkpoint as heads
+from ledger.tlog import claims, entry, merkle, note, policy, proof
+
+CLOCK_ANOMALY = "clock.anomaly"
+CLOCK_TOLERANCE_MS = 2000  # a backward jump beyond this is recorded as an anomaly
+
+
+class LogNotReadyError(Exception):
+    """The log has not been created yet: the first run makes it."""
+
+    code = "log_not_ready"
+
+
+class LogForkError(Exception):
+    """The database disagrees with what this signer signed before: nothing is signed until somebody looks."""
+
+    code = "log_fork"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What to append: the claim and identity documents and how lists will show them."""
+
+    kind: str
+    claim: Mapping[str, Any]
+    identity: Mapping[str, Any]
+    request_id: str
+    label: str = ""
+    outcome: str = ""
+    number: str = ""
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def as_datetime(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms // 1000, UTC).replace(microsecond=ms % 1000 * 1000)
+
+
+def log_head() -> LogHead:
+    """The log's parameters and length, unlocked."""
+    head = LogHead.objects.first()
+    if head is None:
+        raise LogNotReadyError("the log has not been created; start once with: manage.py up")
+    return head
+
+
+def find_receipt(*, seller: Seller, request_id: str) -> Statement | None:
+    """The statement an earlier identical request already got."""
+    return Statement.objects.filter(seller=seller, request_id=request_id).first()
+
+
+def append_statements(
+    *, seller: Seller | None, actor: User | None, drafts: Sequence[Draft], clock: Callable[[], int] = now_ms
+) -> list[Statement]:
+    """Append one entry per draft and return their statements, in order.
+
+    Must be called inside transaction.atomic(); the receipt counts only after that transaction is committed. Request
+    ids must be new for the seller: ask find_receipt() after the head is locked, i.e. call lock_head() first.
+    """
+    head = lock_head()
+    drafts = [*_clock_anomaly(head, clock()), *drafts]
+    entries, statements, nodes = _build(head, seller, actor, drafts, clock())
+    Entry.objects.bulk_create(entries)
+    Statement.objects.bulk_create(statements)
+    TreeNode.objects.bulk_create(nodes)
+    head.save(update_fields=["size", "prev", "frontier", "last_ms"])
+    return [statement for statement in statements if statement.kind != CLOCK_ANOMALY]
+
+
+def lock_head() -> LogHead:
+    """Lock the head until the transaction ends (SQLite's write lock is already held by then)."""
+    head = LogHead.objects.select_for_update().first()
+    if head is None:
+        raise LogNotReadyError("the log has not been created; start once with: manage.py up")
+    return head
+
+
+def _clock_anomaly(head: LogHead, now: int) -> list[Draft]:
+    """Our clock went back: say so in the log, since entries keep the later time until it catches up."""
+    if now >= head.last_ms - CLOCK_TOLERANCE_MS:
+        return []
+    claim = {
+        "kind": CLOCK_ANOMALY,
+        "v": 1,
+        "before": entry.format_utc_ms(head.last_ms),
+        "after": entry.format_utc_ms(now),
+        "step_ms": now - head.last_ms,
+    }
+    return [Draft(CLOCK_ANOMALY, claim, system_identity(), f"clock-{head.size}")]
+
+
+def _build(
+    head: LogHead, seller: Seller | None, actor: User | None, drafts: Sequence[Draft], now: int
+) -> tuple[list[Entry], list[Statement], list[TreeNode]]:
+    frontier = merkle.Frontier.from_bytes(head.size, bytes(head.frontier))
+    head.last_ms = max(now, head.last_ms)
+    stamp, logged_at, prev = entry.format_utc_ms(head.last_ms), as_datetime(head.last_ms), bytes(head.prev)
+    entries, statements, nodes = [], [], []
+    for draft in drafts:
+        claims.validate_claim(draft.kind, draft.claim)
+        body = entry.format_entry(
+            entry.Entry(
+                claim=entry.claim_hash(draft.claim),
+                kind=draft.kind,
+                log=head.origin,
+                prev=prev,
+                seq=frontier.size,
+                ts=stamp,
+                who=entry.identity_hash(draft.identity),
+            )
+        )
+        prev = merkle.leaf_hash(body)
+        entries.append(Entry(seq=frontier.size, body=body, leaf_hash=prev))
+        statements.append(_statement(entries[-1], draft, seller, actor, logged_at))
+        completed = frontier.append(prev)
+        nodes += [TreeNode(level=level, index=index, hash=digest) for level, index, digest in completed]
+    head.size, head.prev, head.frontier = frontier.size, prev, frontier.to_bytes()
+    return entries, statements, nodes
+
+
+def _statement(
+    row: Entry, draft: Draft, seller: Seller | None, actor: User | None, logged_at: datetime
+) -> Statement:
+    return Statement(
+        entry=row,
+        number=draft.number or new_number(),
+        seller=None if draft.kind == CLOCK_ANOMALY else seller,
+        actor=actor,
+        kind=draft.kind,
+        request_id=draft.request_id,
+        claim=entry.canonical_json(draft.claim),
+        identity=entry.canonical_json(draft.identity),
+        logged_at=logged_at,
+        label=draft.label[:255],
+        outcome=draft.outcome,
+    )
+
+
+# Checkpoints ----------------------------------------------------------------------------------------------------
+
+
+def read_hashes(level: int, start: int, stop: int) -> list[bytes]:
+    """Stored hashes of one tile row: leaf hashes for level 0, roots of complete 256-fold subtrees above."""
+    if level == 0:
+        rows = Entry.objects.filter(seq__gte=start, seq__lt=stop).order_by("seq").values_list("leaf_hash", flat=True)
+    else:
+        nodes = TreeNode.objects.filter(level=level, index__gte=start, index__lt=stop)
+        rows = nodes.order_by("index").values_list("hash", flat=True)
+    return [bytes(row) for row in rows]
+
+
+def latest_checkpoint() -> Checkpoint | None:
+    return Checkpoint.objects.order_by("-tree_size").first()
+
+
+def seal() -> Checkpoint | None:
+    """Sign the present head; None while the log is empty. The same head is never signed twice.
+
+    The signer's own state is durable before the signature exists, so a crash between the two costs a signature only.
+    """
+    with keys.signer_lock():
+        head = log_head()
+        newest = latest_checkpoint()
+        if head.size == 0 or (newest is not None and newest.tree_size == head.size):
+            return newest
+        root = merkle.Frontier.from_bytes(head.size, bytes(head.frontier)).root()
+        tree_head = heads.Checkpoint(head.origin, head.size, root)
+        _require_extension(tree_head, newest)
+        keys.write_signer_state(keys.SignerState(tree_size=tree_head.size, root_hash=tree_head.root))
+        signed = note.sign_note(heads.format_checkpoint(tree_head), [log_signer()])
+        return Checkpoint.objects.create(
+            tree_size=tree_head.size, root_hash=tree_head.root, note=signed.decode(), signed_at=timezone.now()
+        )
+
+
+def _require_extension(tree_head: heads.Checkpoint, newest: Checkpoint | None) -> None:
+    """Refuse to sign a head that is not an extension of the last signed one."""
+    signed = keys.read_signer_state()
+    if signed is None:
+        if newest is not None:
+            raise LogForkError("the signer's state is missing although checkpoints exist; restore the key directory")
+        return
+    if tree_head.size < signed.tree_size:
+        raise LogForkError(
+            f"the database has {tree_head.size} entries but {signed.tree_size} were signed: an old copy was restored"
+        )
+    if merkle.root_from_tiles(signed.tree_size, read_hashes) != signed.root_hash:
+        raise LogForkError(f"the first {signed.tree_size} entries are not those that were signed")
+
+
+def seal_if_due(*, interval_s: int) -> Checkpoint | None:
+    """Sign when there is something new and the last checkpoint is old enough; called by the supervisor."""
+    head, newest = LogHead.objects.first(), latest_checkpoint()
+    if head is None or head.size == (newest.tree_size if newest else 0):
+        return None
+    age = timezone.now() - newest.signed_at if newest else None
+    return seal() if age is None or age.total_seconds() >= interval_s else None
+
+
+def seal_now(*, actor: User, seller: Seller) -> Checkpoint | None:
+    """Sign at a person's request."""
+    require_permission(actor, seller, Permission.SEAL)
+    return seal()
+
+
+def proof_of(row: Entry, checkpoint: Checkpoint) -> proof.Proof:
+    """The entry's inclusion proof under a checkpoint."""
+    path = merkle.inclusion_proof(row.seq, checkpoint.tree_size, read_hashes)
+    return proof.Proof(row.seq, tuple(path), checkpoint.note.encode())
+
+
+def covering_checkpoint(row: Entry) -> Checkpoint:
+    """The newest checkpoint; one is signed first when the entry is newer than the last."""
+    newest = latest_checkpoint()
+    if newest is None or newest.tree_size <= row.seq:
+        newest = seal()
+    assert newest is not None  # noqa: S101 - the entry exists, so the log is not empty
+    return newest
+
+
+def log_signer() -> note.Ed25519Signer:
+    return note.Ed25519Signer(log_head().origin, keys.log_key().private_bytes_raw())
+
+
+def own_policy() -> policy.Policy:
+    """The policy of this site: its own log key, no witnesses yet. What outsiders compare before they trust it."""
+    return policy.Policy(logs=(policy.PolicyLog(log_signer().key),))

@@ -1,0 +1,45 @@
+"""The first run: keys, the log and its frozen parameters, the first owner's one-time link. Safe to run again."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from ledger.accounts.services import first_owner_invitation
+from ledger.models import LogHead
+from ledger.pdf.sign import make_document_signer
+from ledger.services import keys
+from ledger.services.log import now_ms
+from ledger.tlog.entry import Parameters, format_parameters, format_utc_ms, genesis_prev
+from ledger.tlog.note import Ed25519Signer
+
+
+def create_log() -> LogHead:
+    """Make keys and the log when they do not exist yet; afterwards origin and parameters never change."""
+    keys.create_missing_keys()
+    if keys.document_signer() is None:
+        keys.save_document_signer(*make_document_signer(_origin_host(), now=timezone.now()))
+    with transaction.atomic():
+        head = LogHead.objects.first()
+        if head is not None:
+            return head
+        origin = f"{_origin_host()}/{secrets.token_hex(4)}"
+        key = Ed25519Signer(origin, keys.log_key().private_bytes_raw()).key
+        parameters = format_parameters(Parameters(origin=origin, created=format_utc_ms(now_ms()), key=key))
+        return LogHead.objects.create(origin=origin, parameters=parameters, prev=genesis_prev(parameters))
+
+
+def _origin_host() -> str:
+    """Part of the log's name: the public host, or a name that claims none."""
+    return settings.PUBLIC_HOST or "originmark.local"
+
+
+def first_run(base_url: str) -> str | None:
+    """Prepare everything a first start needs; return the one-time sign-in link while nobody has an account."""
+    create_log()
+    invitation = first_owner_invitation()
+    return base_url + reverse("accounts:join", args=[invitation.token]) if invitation else None

@@ -1,0 +1,3 @@
+"""The ledger's pages."""
+app_name = "ledger"
+urlpatterns = []
