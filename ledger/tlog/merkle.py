@@ -174,6 +174,11 @@ def consistency_proof(old_size: int, new_size: int, read: ReadHashes) -> list[by
     return [tiles.range_root(low, high) for low, high in reversed(ranges)]
 
 
+def root_from_tiles(tree_size: int, read: ReadHashes) -> bytes:
+    """The root of the first tree_size leaves, from stored hashes; how a signer checks that it extends its last head."""
+    return _Tiles(tree_size, read).range_root(0, tree_size) if tree_size else EMPTY_ROOT
+
+
 def _split(count: int) -> int:
     """The largest power of two below count."""
     return 1 << ((count - 1).bit_length() - 1)
