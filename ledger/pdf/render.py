@@ -1,0 +1,113 @@
+"""Documents as PDF/A-3a + PDF/UA-1 by the typst typesetter: same dataclass and attachments in, same bytes out.
+
+Data reaches the templates as JSON (sys.inputs) and as files of a private directory that is gone afterwards; no text is
+ever template source, system fonts and packages are out of reach, and the only time is the document's own.
+"""
+
+import json
+import re
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import typst
+
+from ledger.pdf.documents import (
+    Attachment,
+    CertificateDocument,
+    CheckReceiptDocument,
+    Document,
+    QueryReceiptDocument,
+    check_document,
+)
+from ledger.pdf.errors import AttachmentRejectedError, RenderFailedError
+from ledger.pdf.payload import Json, build_payload
+
+FONTS = Path(__file__).parent / "fonts"
+TEMPLATES = Path(__file__).parent / "templates"
+STANDARDS: list[Literal["a-3a", "ua-1"]] = ["a-3a", "ua-1"]
+# ASCII only: the name is written to disk by whatever the reader uses to save attachments.
+ATTACHMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+MIME = re.compile(r"[a-z]+/[a-z0-9.+-]+")
+
+
+@cache
+def _fonts() -> typst.Fonts:
+    """The committed subsets and nothing else; read once per process (20 ms)."""
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS)])
+
+
+def _check_attachments(attachments: Sequence[Attachment]) -> None:
+    names = [attachment.name for attachment in attachments]
+    if len(set(names)) != len(names):
+        raise AttachmentRejectedError(f"attachment names repeat: {names}")
+    for attachment in attachments:
+        if ATTACHMENT_NAME.fullmatch(attachment.name) is None:
+            raise AttachmentRejectedError(f"attachment name {attachment.name!r} is not plain ASCII of 1..100 characters")
+        if MIME.fullmatch(attachment.mime) is None:
+            raise AttachmentRejectedError(f"attachment type {attachment.mime!r} is not a media type")
+
+
+def _attachment_data(attachments: Sequence[Attachment]) -> list[Json]:
+    return [
+        {
+            "name": each.name,
+            "file": f"attachment-{index}",
+            "mime": each.mime,
+            "relationship": each.relationship.value,
+            "description": each.description or each.name,
+        }
+        for index, each in enumerate(attachments)
+    ]
+
+
+def _render(template: str, document: Document, attachments: Sequence[Attachment]) -> bytes:
+    check_document(document)
+    _check_attachments(attachments)
+    payload = build_payload(document)
+    payload.data["attachments"] = _attachment_data(attachments)
+    at = document.common.issued_at
+    payload.data["date"] = [at.year, at.month, at.day, at.hour, at.minute, at.second]
+    files = payload.files | {f"attachment-{index}": each.data for index, each in enumerate(attachments)}
+    with tempfile.TemporaryDirectory(prefix="originmark-pdf-") as directory:
+        root = Path(directory)
+        for source in TEMPLATES.glob("*.typ"):
+            (root / source.name).write_bytes(source.read_bytes())
+        for name, data in files.items():
+            (root / name).write_bytes(data)
+        try:
+            compiler = typst.Compiler(
+                root / template,
+                root=root,
+                font_paths=_fonts(),
+                ignore_system_fonts=True,
+                sys_inputs={"data": json.dumps(payload.data, ensure_ascii=False)},
+                package_path=root / "packages",
+                package_cache_path=root / "packages",
+            )
+            pdf = compiler.compile(format="pdf", pdf_standards=STANDARDS, timestamp=int(at.timestamp()))
+        except typst.TypstError as error:
+            raise RenderFailedError(f"{template}: {error.message} {' '.join(error.hints)}") from error
+    if not isinstance(pdf, bytes):
+        raise RenderFailedError(f"{template}: the typesetter returned no document")
+    return pdf
+
+
+def render_certificate(document: CertificateDocument, *, attachments: Sequence[Attachment] = ()) -> bytes:
+    """Certificate of one registered original as PDF bytes; attach the core bundle as BUNDLE_NAME.
+
+    Raises DocumentRejectedError, PictureRejectedError, AttachmentRejectedError, RenderFailedError.
+    """
+    return _render("certificate.typ", document, attachments)
+
+
+def render_query_receipt(document: QueryReceiptDocument, *, attachments: Sequence[Attachment] = ()) -> bytes:
+    """Receipt of one search as PDF bytes; errors as render_certificate."""
+    return _render("query.typ", document, attachments)
+
+
+def render_check_receipt(document: CheckReceiptDocument, *, attachments: Sequence[Attachment] = ()) -> bytes:
+    """Receipt of one hidden-image check as PDF bytes; errors as render_certificate."""
+    return _render("check.typ", document, attachments)
