@@ -1,0 +1,125 @@
+"""Words for every finding code and reason: what happened, and what to do next. Translated where the page is made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from compliance.checks.words import gettext_noop
+
+
+@dataclass(frozen=True, slots=True)
+class CodeText:
+    """Title and advice of one finding code, as English message ids."""
+
+    code: str
+    title: str
+    advice: str
+
+
+_TEXTS = (
+    CodeText(
+        "ERR_IMG_HID_FORMAT",
+        gettext_noop("The hidden image is not a JPG or PNG file"),
+        gettext_noop("Export it again as JPG or PNG. Renaming the file does not change its format."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_FILESIZE",
+        gettext_noop("The hidden image is too large a file"),
+        gettext_noop("Save it again with stronger compression, and keep width and height as they are."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_META",
+        gettext_noop("The hidden image still carries metadata"),
+        gettext_noop("Export a copy without metadata. Keep your original untouched: it is your evidence."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_GPS",
+        gettext_noop("The hidden image tells where it was taken"),
+        gettext_noop("Remove the GPS position together with all other metadata before you upload the file."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_SIZE",
+        gettext_noop("Main and hidden image differ in size"),
+        gettext_noop("Export the hidden image with exactly the main image's width and height."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_RATIO",
+        gettext_noop("Main and hidden image differ in aspect ratio"),
+        gettext_noop("Use the main image's crop for the hidden image. Stretching it would distort the product."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_MISMATCH",
+        gettext_noop("The pictures may be too different for the marketplace"),
+        gettext_noop(
+            "Look at the difference map. If only the removed promotion differs, make the promotion smaller; if the "
+            "product differs, export the hidden image from the same photo."
+        ),
+    ),
+    CodeText(
+        "ERR_IMG_HID_BG",
+        gettext_noop("The background differs from the main image"),
+        gettext_noop(
+            "Export the hidden image from the same photo with the same background, by hiding the text layers only."
+        ),
+    ),
+    CodeText(
+        "ERR_IMG_LOW_RESOLUTION",
+        gettext_noop("The picture is small"),
+        gettext_noop("Use a larger version of the photo. Enlarging a small one adds no detail."),
+    ),
+)
+
+CODES: Mapping[str, CodeText] = {text.code: text for text in _TEXTS}
+
+# Why a rule could not tell, or had nothing to measure. A broken check is "check_broke:<kind>".
+REASONS: Mapping[str, str] = {
+    "forecast_only": gettext_noop(
+        "SSIM over the whole picture only forecasts the marketplace's figure: it also counts the removed promotion, and "
+        "it misses text that was left in. So it does not decide the pair."
+    ),
+    "too_small": gettext_noop("The picture is too small to be compared."),
+    "no_plain_background": gettext_noop("There is no plain background to compare."),
+    "check_broke": gettext_noop("This check could not be carried out on these pictures. Nothing is known about it."),
+}
+
+# Facts in Finding.detail that are words rather than values.
+DETAILS: Mapping[str, str] = {
+    "forecast": gettext_noop("forecast"),
+    "forecast, stretched": gettext_noop("forecast, with the hidden image stretched to the main image's frame"),
+    "no_product": gettext_noop("the picture is a white sheet"),
+    "white_background": gettext_noop("the background was replaced by white"),
+    "main": gettext_noop("main image"),
+    "hidden": gettext_noop("hidden image"),
+}
+
+# What a rule of this number asks for, where no check answers it yet.
+NOT_LOOKED_AT_TITLES: Mapping[str, str] = {
+    "H08": gettext_noop("Same composition"),
+    "H09": gettext_noop("Same subject"),
+    "H11": gettext_noop("Same light"),
+    "H12": gettext_noop("No text"),
+    "H13": gettext_noop("No QR code or barcode"),
+    "H14": gettext_noop("No logo or watermark"),
+    "H15": gettext_noop("No border"),
+    "H16": gettext_noop("No price tag"),
+    "H17": gettext_noop("No arrow or sticker"),
+    "H18": gettext_noop("Promotion removed, not faded"),
+    "H19": gettext_noop("No visible repair"),
+    "H20": gettext_noop("Same compression"),
+    "H22": gettext_noop("No marker of generated pictures"),
+    "H23": gettext_noop("One hidden image per SKU"),
+}
+
+
+def code_text(code: str) -> CodeText:
+    """The words of a code; an unknown code (from a newer version's report) is shown as it is."""
+    return CODES.get(code) or CodeText(code, code, "")
+
+
+def reason_text(reason: str) -> str:
+    """The sentence of a reason; what follows its colon (the kind of fault) is for the log."""
+    return REASONS.get(reason.partition(":")[0], reason)
+
+
+def detail_text(detail: str) -> str:
+    """The words of a detail; values such as "EXIF, XMP" stand for themselves."""
+    return DETAILS.get(detail, detail)

@@ -1,0 +1,40 @@
+"""Bytes of two files to a Pair, or a refusal that names the file and the reason. For the limited child process only."""
+
+from compliance.checks.blocks import has_position, list_blocks
+from compliance.checks.errors import PictureRefused
+from compliance.checks.pair import Pair, Pixels, Side, fit, frame_size
+from ledger.imaging.decode import decode_picture
+from ledger.imaging.errors import ImagingError
+from ledger.imaging.scan import scan_picture
+
+# Large enough for the result page, where the picture is the page; the size of the ledger's larger preview.
+PREVIEW_PX = 1024
+
+
+def open_pair(main: bytes, hidden: bytes, *, main_name: str, hidden_name: str, long_side_px: int) -> Pair:
+    """Both files decoded once, in the main image's frame. Raises PictureRefused."""
+    main_side, main_work = _open("main", main, main_name, None, long_side_px)
+    frame = (main_work.shape[1], main_work.shape[0])
+    hidden_side, hidden_work = _open("hidden", hidden, hidden_name, frame, long_side_px)
+    return Pair(main_side, hidden_side, main_work, hidden_work)
+
+
+def _open(which: str, data: bytes, name: str, frame: tuple[int, int] | None, long_side_px: int) -> tuple[Side, Pixels]:
+    # The extension is not held against the bytes here: that the hidden image is a renamed WebP is a finding.
+    try:
+        scan_picture(data, file_name="")
+        picture = decode_picture(data)
+    except ImagingError as error:
+        raise PictureRefused(which, error.code, error.detail) from error
+    pixels = picture.pixels
+    side = Side(
+        name=name,
+        size_bytes=len(data),
+        format=picture.format,
+        width=picture.width,
+        height=picture.height,
+        metadata=list_blocks(data),
+        has_gps=has_position(data),
+        preview=fit(pixels, frame_size(picture.width, picture.height, PREVIEW_PX)),
+    )
+    return side, fit(pixels, frame or frame_size(picture.width, picture.height, long_side_px))

@@ -1,0 +1,43 @@
+"""The checks' entrance for the limited pixel child: bytes and plain JSON in, plain JSON and bytes out."""
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+from PIL import Image
+
+from compliance.checks.check import check_opened
+from compliance.checks.errors import PictureRefused
+from compliance.checks.opening import open_pair
+from compliance.checks.profile import load_profile
+from ledger.imaging.thumbnail import encode_webp
+
+
+def check_pair_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Blobs: main, hidden. Params: profile, profile_version (or null), main_name, hidden_name, category.
+
+    Returns the report of PairReport.to_dict and [heatmap PNG, main preview WebP, hidden preview WebP]; or, when a
+    file is no picture, {"refused": {code, side, cause, detail}} and no bytes.
+    """
+    main, hidden = blobs
+    profile = load_profile(str(params["profile"]), params.get("profile_version"))
+    since = perf_counter()
+    try:
+        pair = open_pair(
+            main,
+            hidden,
+            main_name=str(params["main_name"]),
+            hidden_name=str(params["hidden_name"]),
+            long_side_px=profile.integer("ssim_long_side_px"),
+        )
+    except PictureRefused as refusal:
+        return {"refused": refusal.to_dict()}, []
+    report = check_opened(
+        pair,
+        profile=profile,
+        category=str(params.get("category") or ""),
+        clock=perf_counter,
+        decode_ms=round((perf_counter() - since) * 1000, 2),
+    )
+    previews = [encode_webp(Image.fromarray(side.preview)) for side in (pair.main, pair.hidden)]
+    return report.to_dict(), [report.heatmap, *previews]
