@@ -23,9 +23,3 @@ class BadWeightsError(SearchError):
     """The shipped weights do not describe a score that falls as distances grow."""
 
     code = "bad_weights"
-
-
-class IndexClosedError(SearchError):
-    """The index was evicted or closed while somebody still held it."""
-
-    code = "index_closed"

@@ -405,7 +405,8 @@ class ScanIndex:
         shot = self._snapshot()
         mask = _mask(shot, where)
         same_file = _digest_rows(shot.columns.sha_head, shot.columns.sha256, mask, probe.sha256)
-        same_pixels = _digest_rows(shot.columns.pixel_head, shot.columns.pixel_sha256, mask, probe.pixel_sha256)
+        decoded = mask & shot.columns.decoded[: len(mask)]
+        same_pixels = _digest_rows(shot.columns.pixel_head, shot.columns.pixel_sha256, decoded, probe.pixel_sha256)
         best = _nearest(shot.columns, mask, probe.views, k, radius)
         hits = [
             _hit(shot.columns, r, probe, r in same_file, r in same_pixels) for r in {*same_file, *same_pixels, *best}
