@@ -12,6 +12,7 @@ from compliance.checks.check import check_pair
 from compliance.checks.errors import PictureRefused, ProfileUnknown
 from compliance.checks.rules import RULES
 from compliance.checks.worker_tasks import check_pair_task
+from ledger.imaging.sandbox import PixelPool
 from tests.compliance.checks.pictures import PROFILE, encode, product, scene, with_promotion
 
 MAIN, HIDDEN = encode(with_promotion(product()), "JPEG"), encode(product(), "JPEG")
@@ -164,3 +165,10 @@ def test_the_task_opens_an_old_check_with_its_own_version():
     assert check_pair_task([MAIN, HIDDEN], {**PARAMS, "profile_version": 1})[0]["profile"]["version"] == 1
     with pytest.raises(ProfileUnknown):
         check_pair_task([MAIN, HIDDEN], {**PARAMS, "profile_version": 7})
+
+
+def test_the_task_runs_inside_the_limited_child():
+    with PixelPool(1) as pool:
+        result = pool.run("compliance.checks.worker_tasks:check_pair_task", [MAIN, HIDDEN], PARAMS)
+    assert result.values["verdict"] == "INDETERMINATE"
+    assert len(result.blobs) == 3
