@@ -9,4 +9,4 @@ class LedgerConfig(AppConfig):
 
     def ready(self) -> None:
         """Register jobs and start-up checks; both only add to registries."""
-        from ledger import system_checks, tasks  # noqa: F401, PLC0415
+        from ledger import system_checks, tasks  # noqa: F401

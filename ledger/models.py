@@ -187,6 +187,7 @@ class Fingerprint(models.Model):
     algorithm = models.CharField(max_length=20)
     version = models.SmallIntegerField()
     value = models.BinaryField()
+    quality = models.SmallIntegerField(default=100)  # 0..100: how much picture there was to code
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["image", "algorithm", "version"], name="fingerprint_unique")]

@@ -31,7 +31,9 @@ def _value(cursor: Any, statement: str) -> Any:
 def _check_sqlite(cursor: Any) -> list[CheckMessage]:
     problems: list[CheckMessage] = []
     if _value(cursor, "PRAGMA journal_mode") not in ("wal", "memory"):
-        problems.append(Error("SQLite does not run in WAL mode.", hint="Keep the database on a local disk.", id="ledger.E001"))
+        problems.append(
+            Error("SQLite does not run in WAL mode.", hint="Keep the database on a local disk.", id="ledger.E001")
+        )
     if _value(cursor, "PRAGMA synchronous") < SQLITE_FULL:
         problems.append(Error("SQLite runs without synchronous=FULL.", hint="See docs/trust.md.", id="ledger.E002"))
     return problems

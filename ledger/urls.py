@@ -1,3 +1,4 @@
-"""The ledger's pages."""
+"""The ledger's pages: originals, history, the log, jobs, and what strangers may open."""
+
 app_name = "ledger"
-urlpatterns = []
+urlpatterns: list[object] = []

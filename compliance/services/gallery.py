@@ -68,4 +68,9 @@ def sweep_gallery(*, limit: int = 500) -> int:
 
 def newest_import(seller: Seller) -> datetime | None:
     """When a listing was last seen: part of what a search page says it looked through."""
-    return ListingImage.objects.of(seller).order_by("-listing__last_seen").values_list("listing__last_seen", flat=True).first()
+    return (
+        ListingImage.objects.of(seller)
+        .order_by("-listing__last_seen")
+        .values_list("listing__last_seen", flat=True)
+        .first()
+    )

@@ -137,14 +137,12 @@ def _build(
         entries.append(Entry(seq=frontier.size, body=body, leaf_hash=prev))
         statements.append(_statement(entries[-1], draft, seller, actor, logged_at))
         completed = frontier.append(prev)
-        nodes += [TreeNode(level=level, index=index, hash=digest) for level, index, digest in completed]
+        nodes += [TreeNode(level=node.tile_level, index=node.index, hash=node.hash) for node in completed]
     head.size, head.prev, head.frontier = frontier.size, prev, frontier.to_bytes()
     return entries, statements, nodes
 
 
-def _statement(
-    row: Entry, draft: Draft, seller: Seller | None, actor: User | None, logged_at: datetime
-) -> Statement:
+def _statement(row: Entry, draft: Draft, seller: Seller | None, actor: User | None, logged_at: datetime) -> Statement:
     return Statement(
         entry=row,
         number=draft.number or new_number(),

@@ -161,14 +161,14 @@ def _create_rows(
     drafts = [_draft(actor, seller, item) for item, _blob in sealed]
     statements = append_statements(seller=seller, actor=actor, drafts=drafts)
     Blob.objects.bulk_create([blob for _item, blob in sealed])
-    images = ImageFile.objects.bulk_create([image_row(seller, blob, item.upload, item.scan, item.sha256) for item, blob in sealed])
+    images = ImageFile.objects.bulk_create(
+        [image_row(seller, blob, item.upload, item.scan, item.sha256) for item, blob in sealed]
+    )
     originals = Original.objects.bulk_create(
         _original(actor, seller, statement, image, category, store)
         for statement, image in zip(statements, images, strict=True)
     )
-    enqueue_job(
-        kind="pictures.analyse", args={"image_ids": [image.pk for image in images]}, seller=seller, actor=actor
-    )
+    enqueue_job(kind="pictures.analyse", args={"image_ids": [image.pk for image in images]}, seller=seller, actor=actor)
     return {bytes(original.sha256): original for original in originals}
 
 

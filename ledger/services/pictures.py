@@ -6,65 +6,118 @@ Everything written here is derived and can be made again; running it twice chang
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from django.db import transaction
 
-from ledger.imaging.analysis import ANALYSIS_VERSION
 from ledger.imaging.errors import ImagingError
-from ledger.imaging.sandbox import PixelPool
+from ledger.imaging.results import Analysis, parse_analysis
+from ledger.imaging.sandbox import PixelPool, TaskResult
 from ledger.models import Fingerprint, ImageFile, ImageState
 from ledger.services.blobs import BlobUnreadableError, read_blob, read_part, write_part
 from ledger.signals import pictures_analysed
 
 ANALYSE = "ledger.imaging.analysis:analyse_task"
-THUMBNAILS = {"s": "thumb-s", "l": "thumb-l"}  # long side 320 and 1024 pixels
+ANALYSIS_VERSION = 1
+THUMBNAILS = {320: "thumb-s", 1024: "thumb-l"}  # long side in pixels -> part of the blob
+DERIVED_FIELDS = [
+    "state",
+    "error_code",
+    "flags",
+    "width",
+    "height",
+    "pixel_sha256",
+    "metadata",
+    "private_metadata",
+    "analysis_version",
+    "has_thumbnails",
+]
 _pool_lock = threading.Lock()
 _pool: PixelPool | None = None
 
 
 def pixel_pool() -> PixelPool:
-    """This process's children that decode pictures; started at the first use."""
-    global _pool  # noqa: PLW0603 - one pool a process
+    """This process's child that decodes pictures; started at the first use."""
+    global _pool
     with _pool_lock:
         if _pool is None:
             _pool = PixelPool(size=1)
         return _pool
 
 
-def analyse_pictures(*, image_ids: Sequence[int], progress: Callable[[int, int], None] = lambda done, total: None) -> int:
-    """Analyse the pictures that are still only sealed; return how many could not be opened.
+def analyse_pictures(
+    *, image_ids: Sequence[int], progress: Callable[[int, int], None] = lambda done, total: None
+) -> int:
+    """Analyse those pictures that are still only sealed; return how many could not be opened.
 
     News of them is sent after commit.
     """
-    images = list(ImageFile.objects.filter(pk__in=image_ids, state=ImageState.SEALED).select_related("blob").order_by("pk"))
+    sealed = ImageFile.objects.filter(pk__in=image_ids, state=ImageState.SEALED)
+    images = list(sealed.select_related("blob").order_by("pk"))
     fingerprints: list[Fingerprint] = []
-    for done, (image, found) in enumerate(_analysed(images), start=1):
-        fingerprints += found
+    outcomes = pixel_pool().map(ANALYSE, ((_content(image), {}) for image in images))
+    for done, (image, outcome) in enumerate(zip(images, outcomes, strict=True), start=1):
+        fingerprints += _apply(image, outcome)
         progress(done, len(images))
-    _save(images, fingerprints)
-    for seller_id in {image.seller_id for image in images}:
+    with transaction.atomic():
+        ImageFile.objects.bulk_update(images, DERIVED_FIELDS)
+        Fingerprint.objects.bulk_create(fingerprints, ignore_conflicts=True)
+    for seller_id in sorted({image.seller_id for image in images}):
         ids = [image.pk for image in images if image.seller_id == seller_id]
         pictures_analysed.send(sender=ImageFile, seller_id=seller_id, image_ids=ids)
     return sum(image.state == ImageState.UNDECODABLE for image in images)
 
 
-def _analysed(images):
-    """Feed the child process one picture ahead, so that it never waits for our disk and cipher work."""
-    raise NotImplementedError
+def _content(image: ImageFile) -> list[bytes]:
+    try:
+        return [read_blob(image.blob)]
+    except BlobUnreadableError:
+        return [b""]  # the child then answers with an error of its own, and _apply names the true one
 
 
-def thumbnail(image: ImageFile, size: str) -> bytes | None:
-    """The WebP thumbnail ('s' or 'l'), or None while there is none."""
+def _apply(image: ImageFile, outcome: TaskResult | ImagingError) -> list[Fingerprint]:
+    """Put what the child answered into the row; return the fingerprints to save."""
+    try:
+        analysis = parse_analysis(outcome.values, outcome.blobs) if isinstance(outcome, TaskResult) else None
+    except (ValueError, KeyError, TypeError):
+        analysis = None
+    if analysis is None:
+        image.state = ImageState.UNDECODABLE
+        image.error_code = outcome.code if isinstance(outcome, ImagingError) else "decode_crashed"
+        return []
+    metadata = analysis.metadata.to_json()
+    image.private_metadata = metadata.pop("private")
+    image.metadata = metadata
+    image.flags = list(dict.fromkeys([*image.flags, *analysis.flags]))
+    image.width, image.height, image.pixel_sha256 = analysis.width, analysis.height, analysis.pixel_sha256
+    image.state, image.error_code, image.analysis_version = ImageState.READY, "", ANALYSIS_VERSION
+    image.has_thumbnails = _store_thumbnails(image, analysis)
+    return list(_fingerprint_rows(image, analysis))
+
+
+def _store_thumbnails(image: ImageFile, analysis: Analysis) -> bool:
+    for item in analysis.thumbnails:
+        write_part(image.blob, THUMBNAILS[item.long_side], item.data)
+    return bool(analysis.thumbnails)
+
+
+def _fingerprint_rows(image: ImageFile, analysis: Analysis) -> Iterator[Fingerprint]:
+    for item in analysis.fingerprints:
+        yield Fingerprint(
+            image=image, algorithm=item.algorithm, version=item.version, value=item.value, quality=item.quality
+        )
+
+
+def thumbnail(image: ImageFile, long_side: int) -> bytes | None:
+    """The WebP thumbnail of 320 or 1024 pixels, or None while there is none."""
     if not image.has_thumbnails:
         return None
     try:
-        return read_part(image.blob, THUMBNAILS[size])
+        return read_part(image.blob, THUMBNAILS[long_side])
     except BlobUnreadableError:
         return None
 
 
-def _save(images: Sequence[ImageFile], fingerprints: Sequence[Fingerprint]) -> None:
-    with transaction.atomic():
-        ImageFile.objects.bulk_update(images, SAVED_FIELDS)
-        Fingerprint.objects.bulk_create(fingerprints, ignore_conflicts=True)
+def waiting_for_analysis(*, limit: int = 500) -> list[int]:
+    """Sealed pictures that no unfinished job is known to look after, oldest first."""
+    return list(ImageFile.objects.filter(state=ImageState.SEALED).order_by("pk").values_list("pk", flat=True)[:limit])

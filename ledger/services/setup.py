@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 
 from django.conf import settings
-from django.db import transaction
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 from django.utils import timezone
 
@@ -31,6 +33,14 @@ def create_log() -> LogHead:
         key = Ed25519Signer(origin, keys.log_key().private_bytes_raw()).key
         parameters = format_parameters(Parameters(origin=origin, created=format_utc_ms(now_ms()), key=key))
         return LogHead.objects.create(origin=origin, parameters=parameters, prev=genesis_prev(parameters))
+
+
+def prepare() -> LogHead:
+    """For commands run before, or without, `manage.py up`: bring the tables up to date and make sure of the log."""
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", verbosity=0, interactive=False)
+    return create_log()
 
 
 def _origin_host() -> str:

@@ -1,0 +1,114 @@
+"""What people are told for an error code: what happened and what to do. The one place where codes become words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorText:
+    """Both texts are translated when shown."""
+
+    code: str
+    title: Any
+    advice: Any
+
+
+TEXTS: dict[str, tuple[Any, Any]] = {
+    # Admission: refused before anything was kept.
+    "empty_file": (_("The file is empty."), _("Export the picture again and upload the new file.")),
+    "too_large": (_("The file is larger than 50 MiB."), _("Export it as a JPEG of less than 50 MiB.")),
+    "unsupported_type": (
+        _("This is not a JPEG, PNG or WebP picture."),
+        _(
+            "Export a JPEG from your camera software or phone (on an iPhone: Settings, Camera, Formats, Most Compatible)."
+        ),
+    ),
+    "type_mismatch": (
+        _("The file name says one format, the content is another."),
+        _("Give the file the right extension, or export it again."),
+    ),
+    "corrupt_image": (_("The file is damaged."), _("Copy it again from the camera or the original disk.")),
+    "animated": (_("The picture is animated."), _("Save one frame as JPEG or PNG.")),
+    "too_many_scans": (_("The JPEG has an unusual number of scans."), _("Save it again as an ordinary JPEG.")),
+    "metadata_too_large": (_("The file carries too much hidden data."), _("Save it again without extra data.")),
+    "bad_dimensions": (
+        _("The picture's width or height is not usable."),
+        _("Sides of 1 to 20,000 pixels are accepted."),
+    ),
+    "polyglot": (
+        _("The file is a picture and something else at the same time."),
+        _("Export the picture again; do not upload this file anywhere."),
+    ),
+    # Decoding: sealed, but no pixels.
+    "too_many_pixels": (
+        _("The picture has more than 50 million pixels."),
+        _("It stays sealed; register a smaller version too."),
+    ),
+    "decode_memory": (
+        _("Opening the picture needs too much memory."),
+        _("It stays sealed; register a plainer version too."),
+    ),
+    "decode_timeout": (
+        _("Opening the picture took too long."),
+        _("It stays sealed; try the analysis again or register a plainer version."),
+    ),
+    "decode_crashed": (
+        _("The picture could not be opened safely."),
+        _("It stays sealed; save it again and register the new file too."),
+    ),
+    "blob_unreadable": (
+        _("The stored file cannot be read."),
+        _("Tell the person who runs this site: the data directory or the keys may be incomplete."),
+    ),
+    # Forms and archives.
+    "no_file": (_("No file was chosen."), _("Choose one or more pictures, or drop them on the page.")),
+    "zip_corrupt": (_("The ZIP cannot be read."), _("Pack the pictures again.")),
+    "zip_encrypted": (_("The ZIP has a password."), _("Pack the pictures without a password.")),
+    "zip_too_many": (_("The ZIP holds more than 2,000 files."), _("Split it into several.")),
+    "zip_too_large": (_("The ZIP unpacks to more than 2 GiB."), _("Split it into several.")),
+    "zip_bomb": (
+        _("The ZIP is packed in an unusual way and was not opened."),
+        _("Pack the pictures again with an ordinary program."),
+    ),
+    "zip_nested": (_("There is another archive inside the ZIP."), _("Unpack it first and register the pictures.")),
+    # Jobs.
+    "job.worker_died": (
+        _("The work was interrupted too many times."),
+        _("Start it again; if it fails again, tell the person who runs this site."),
+    ),
+    "job.timed_out": (_("The work took too long."), _("Start it again with fewer files.")),
+    "job.unexpected": (
+        _("Something unexpected went wrong."),
+        _("Start it again; if it fails again, tell the person who runs this site."),
+    ),
+    "job.unknown_kind": (
+        _("This version does not know this kind of work."),
+        _("Finish the upgrade and start it again."),
+    ),
+    # Log.
+    "log_fork": (
+        _("The log disagrees with what was signed before."),
+        _("Nothing is signed until the person who runs this site has looked at it; see docs/trust.md."),
+    ),
+    "key_missing": (_("A key file is missing."), _("Check ORIGINMARK_KEYS.")),
+}
+UNKNOWN = (
+    _("Something went wrong."),
+    _("Try again; if it happens again, tell the person who runs this site, with the code."),
+)
+
+
+def add_texts(texts: dict[str, tuple[Any, Any]]) -> None:
+    """Another app's codes; each code is explained once."""
+    assert not TEXTS.keys() & texts.keys()  # noqa: S101 - a programming error, seen at the first start
+    TEXTS.update(texts)
+
+
+def error_text(code: str) -> ErrorText:
+    """The texts of a code; an unknown code says so and is still shown."""
+    title, advice = TEXTS.get(code, UNKNOWN)
+    return ErrorText(code, title, advice)

@@ -1,0 +1,17 @@
+"""What the workers run: `run`, which the queue calls with a job id, and the ledger's kinds of job."""
+
+from ledger.services.job_context import JobContext
+from ledger.services.job_registry import HEAVY, job
+from ledger.services.jobs import run_job
+from ledger.services.pictures import analyse_pictures
+
+
+def run(job_id: int) -> None:
+    """The only function that django-q2 ever calls."""
+    run_job(job_id)
+
+
+@job("pictures.analyse", queue=HEAVY)
+def analyse(ctx: JobContext, image_ids: list[int]) -> dict[str, int]:
+    undecodable = analyse_pictures(image_ids=image_ids, progress=ctx.progress)
+    return {"pictures": len(image_ids), "undecodable": undecodable}

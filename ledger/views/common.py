@@ -1,0 +1,113 @@
+"""What views share: the seller at hand, the object somebody may see, pages of a list, files sent safely."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+from urllib.parse import quote
+
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from ledger.accounts.models import Seller
+from ledger.accounts.numbers import parse_number
+from ledger.accounts.permissions import Permission
+
+PAGE_SIZE = 50
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+def needs(permission: Permission) -> Callable[[View[P]], View[P]]:
+    """Let a view run only for people who hold the right for the seller at hand.
+
+    Without any seller they are sent to their profile, which says what to do. Objects named in the URL are checked again
+    by find_or_404, against their own seller.
+    """
+
+    def decorate(view: View[P]) -> View[P]:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+            if request.desk.seller is None:  # type: ignore[attr-defined]
+                return redirect("accounts:profile")
+            if not kwargs and permission not in request.desk.rights():  # type: ignore[attr-defined]
+                raise PermissionDenied
+            request.needed_permission = permission  # type: ignore[attr-defined]
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+def seller_of(request: HttpRequest) -> Seller:
+    """The seller at hand; views under @needs always have one."""
+    seller: Seller = request.desk.seller  # type: ignore[attr-defined]
+    return seller
+
+
+def find_or_404(request: HttpRequest, queryset: Any, number: str) -> Any:
+    """The object of that number among those visible to the person; 404 for others', 403 without the needed right.
+
+    The rest of the page then belongs to the object's seller.
+    """
+    parsed = parse_number(number)
+    found = queryset.visible_to(request.user).filter(number=parsed).first() if parsed else None
+    if found is None:
+        raise Http404
+    desk = request.desk  # type: ignore[attr-defined]
+    if request.needed_permission not in desk.rights(found.seller):  # type: ignore[attr-defined]
+        raise PermissionDenied
+    desk.turn_to(found.seller)
+    return found
+
+
+class Page:
+    """One page of a list by keyset: newest first, `before` the last key seen, so that deep pages cost the same."""
+
+    def __init__(self, queryset: models.QuerySet[Any], request: HttpRequest, key: str = "pk") -> None:
+        before = request.GET.get("before", "")
+        after = request.GET.get("after", "")
+        ordered = queryset.order_by(f"-{key}")
+        self.has_newer = False
+        if before.isdigit():
+            ordered = ordered.filter(**{f"{key}__lt": int(before)})
+            self.has_newer = True
+        if after.isdigit() and not before:
+            rows = list(queryset.filter(**{f"{key}__gt": int(after)}).order_by(key)[: PAGE_SIZE + 1])
+            self.rows, self.has_newer, self.has_older = rows[:PAGE_SIZE][::-1], len(rows) > PAGE_SIZE, True
+        else:
+            rows = list(ordered[: PAGE_SIZE + 1])
+            self.rows, self.has_older = rows[:PAGE_SIZE], len(rows) > PAGE_SIZE
+        self.newer_url = self._url(request, "after", self.rows[0], key) if self.has_newer and self.rows else ""
+        self.older_url = self._url(request, "before", self.rows[-1], key) if self.has_older and self.rows else ""
+
+    def __iter__(self) -> Any:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @staticmethod
+    def _url(request: HttpRequest, name: str, row: models.Model, key: str) -> str:
+        query = request.GET.copy()
+        for known in ("before", "after"):
+            query.pop(known, None)
+        query[name] = str(row.pk if key == "pk" else getattr(row, f"{key}_id", None) or getattr(row, key))
+        return f"{request.path}?{query.urlencode()}"
+
+
+def send_file(content: bytes, *, name: str, mime: str, inline: bool = False) -> HttpResponse:
+    """A stored file: never sniffed, never run, never kept by proxies; the name in ASCII and in full (RFC 6266)."""
+    response = HttpResponse(content, content_type=mime)
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name) or "file"
+    kind = "inline" if inline else "attachment"
+    response["Content-Disposition"] = f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response["Cache-Control"] = "private, no-store"
+    response["X-Content-Type-Options"] = "nosniff"
+    return response

@@ -1,0 +1,123 @@
+"""People, sellers and a log of their own for every test.
+
+alice owns the seller "acme"; bob views it; mallory owns another seller. Nothing touches ./data or ./keys: both
+directories are temporary.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings as django_settings
+from django.db.backends.base.operations import BaseDatabaseOperations
+from django.test import Client
+
+from ledger import append_only
+from ledger.accounts.models import Role, Seller, User
+from ledger.models import LogHead
+from ledger.services import pictures
+from ledger.services.setup import create_log
+from tests.factories import make_member, make_seller
+from tests.log_checks import check_log
+
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's own event loop runs in the test's thread
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _temporary_directories(tmp_path_factory: pytest.TempPathFactory) -> None:
+    django_settings.DATA_DIR = tmp_path_factory.mktemp("data")
+    django_settings.KEYS_DIR = tmp_path_factory.mktemp("keys")
+    django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    django_settings.STORAGES = django_settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flush_past_the_triggers() -> Iterator[None]:
+    """Emptying the test database is the one documented way around the append-only triggers."""
+    original = BaseDatabaseOperations.execute_sql_flush
+
+    def execute_sql_flush(self: BaseDatabaseOperations, sql_list: list[str]) -> None:
+        append_only.remove(self.connection)
+        original(self, sql_list)
+        append_only.install(self.connection)
+
+    BaseDatabaseOperations.execute_sql_flush = execute_sql_flush  # type: ignore[method-assign]
+    yield
+    BaseDatabaseOperations.execute_sql_flush = original  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def _own_directories(tmp_path: Path, settings) -> None:
+    settings.DATA_DIR = tmp_path / "data"
+    settings.KEYS_DIR = tmp_path / "keys"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _close_pixel_pool() -> Iterator[None]:
+    yield
+    pictures.pixel_pool().close()
+
+
+@pytest.fixture
+def log(db) -> LogHead:
+    """A fresh log with keys of its own."""
+    return create_log()
+
+
+@pytest.fixture
+def seller(db) -> Seller:
+    return make_seller("acme")
+
+
+@pytest.fixture
+def other_seller(db) -> Seller:
+    return make_seller("rival")
+
+
+@pytest.fixture
+def alice(seller: Seller) -> User:
+    return make_member("alice@example.org", seller, Role.OWNER)
+
+
+@pytest.fixture
+def bob(seller: Seller) -> User:
+    return make_member("bob@example.org", seller, Role.VIEWER)
+
+
+@pytest.fixture
+def olga(seller: Seller) -> User:
+    return make_member("olga@example.org", seller, Role.OPERATOR)
+
+
+@pytest.fixture
+def ivan(seller: Seller) -> User:
+    return make_member("ivan@example.org", seller, Role.IP_MANAGER)
+
+
+@pytest.fixture
+def mallory(other_seller: Seller) -> User:
+    return make_member("mallory@example.org", other_seller, Role.OWNER)
+
+
+def _client(user: User | None = None) -> Client:
+    client = Client(headers={"accept-language": "en"})
+    if user is not None:
+        client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def client_of():
+    """client_of(user) signs that person in; client_of() is a stranger. Pages are in English."""
+    return _client
+
+
+@pytest.fixture
+def assert_log_valid():
+    """Rebuild the whole tree from storage and compare it with the head; call it after log operations."""
+    return check_log
