@@ -4,7 +4,7 @@ AdmissionError means the file is turned away before anything is kept. DecodeErro
 enough to seal, but no pixels could be had from them. Messages for people are chosen from the code, elsewhere.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class ImagingError(Exception):
@@ -126,10 +126,10 @@ def format_error(error: ImagingError) -> dict[str, str]:
     return {"kind": kind, "code": error.code, "detail": error.detail}
 
 
-def parse_error(fields: dict[str, str]) -> ImagingError:
+def parse_error(fields: dict[str, Any]) -> ImagingError:
     """The error that `format_error` wrote; an unknown code is a crash, because the child is not to be trusted."""
     table = ADMISSION_ERRORS if fields.get("kind") == "admission" else DECODE_ERRORS
-    kind = table.get(fields.get("code", ""))
+    kind = table.get(str(fields.get("code", "")))
     if kind is None:
         return DecodeCrashed(str(fields.get("code", ""))[:80])
     return kind(str(fields.get("detail", ""))[:200])

@@ -8,6 +8,7 @@ turned views are derived from the reductions instead of from the pixels.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import scipy.fftpack
@@ -145,6 +146,6 @@ def _weights(size: int, reduced: int) -> Floats:
     return weights
 
 
-def _lanczos(distance: Floats) -> Floats:
+def _lanczos(distance: NDArray[np.floating[Any]]) -> Floats:
     taps: Floats = np.sinc(distance) * np.sinc(distance / LANCZOS_SUPPORT)
     return np.where((distance >= -LANCZOS_SUPPORT) & (distance < LANCZOS_SUPPORT), taps, 0.0)

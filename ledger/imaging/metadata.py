@@ -323,19 +323,25 @@ def _quantisation_tables(payload: bytes) -> Iterator[tuple[int, tuple[int, ...]]
 
 def _estimate_quality(luminance: tuple[int, ...]) -> tuple[int, bool]:
     """The IJG quality whose luminance table is nearest, and whether it is that very table."""
-    distances = [sum(map(abs, map(int.__sub__, luminance, table))) for table in _standard_tables()]
-    best = min(range(100), key=distances.__getitem__)
+    tables, sums = _standard_tables()
+    total = sum(luminance)
+    # Sums fall as quality rises, so the nearest table is among those with the nearest sums.
+    near = sorted(range(100), key=lambda index: abs(sums[index] - total))[:3]
+    distances = {
+        index: sum(abs(ours - theirs) for ours, theirs in zip(luminance, tables[index], strict=True)) for index in near
+    }
+    best = min(near, key=distances.__getitem__)
     return best + 1, distances[best] == 0
 
 
 @lru_cache(maxsize=1)
-def _standard_tables() -> tuple[tuple[int, ...], ...]:
-    """Luminance tables of qualities 1..100 in zigzag order: ITU-T T.81 table K.1 scaled as jpeg_quality_scaling does."""
+def _standard_tables() -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:
+    """Luminance tables of qualities 1..100 in zigzag order, and their sums: ITU-T T.81 table K.1 scaled as jpeg_quality_scaling does."""
     tables = []
     for quality in range(1, 101):
         scale = 5000 // quality if quality < 50 else 200 - 2 * quality
         tables.append(tuple(min(max((value * scale + 50) // 100, 1), 255) for value in LUMINANCE))
-    return tuple(tables)
+    return tuple(tables), tuple(map(sum, tables))
 
 
 # ITU-T T.81 table K.1 in zigzag order.

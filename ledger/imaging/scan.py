@@ -97,6 +97,7 @@ TAIL_START: tuple[tuple[bytes, str], ...] = (
 )
 ZIP_END = b"PK\x05\x06"
 ZIP_END_REACH = 22 + 0xFFFF  # readers look for the directory's end record no further back than its longest comment
+PDF_HEAD_REACH = 1024  # readers accept a PDF whose header starts this late, so it can hide in a comment
 PADDING = b"\x00\xff\r\n\t "
 
 
@@ -131,6 +132,8 @@ def scan_picture(data: bytes | memoryview, *, file_name: str) -> FileScan:
         raise UnsupportedType(name_type(raw, extension))
     if EXTENSIONS.get(extension, picture_format) != picture_format:
         raise TypeMismatch(f"{extension[1:]}/{picture_format.lower()}")
+    if b"%PDF-" in raw[:PDF_HEAD_REACH] and b"%%EOF" in raw:
+        raise Polyglot("pdf")
     walked = structure.walk(raw)
     _refuse_excess(raw, walked)
     width, height = _dimensions(raw, walked)

@@ -10,23 +10,29 @@ from PIL import Image
 from ledger.imaging.results import Thumbnail
 
 LONG_SIDES = (320, 1024)  # a card in a list; the page of one picture and the certificate
-QUALITY = 80
+# At 768 x 1024 pixels: method 2 costs 34 ms and 91 kB, method 4 77 ms and 87 kB, quality 80 43 ms and 119 kB.
+QUALITY = 75
 METHOD = 2
-REDUCING_GAP = 2.0  # whole-number box reduction first, then Lanczos from at least twice the wanted size
+# Box reduction by whole numbers first, then a filter over the last step: at 12 MP 34 ms instead of 138 ms for Lanczos.
+FILTER = Image.Resampling.HAMMING
+REDUCING_GAP = 1.0
 
 
 def make_thumbnails(image: Image.Image, long_sides: tuple[int, ...] = LONG_SIDES) -> tuple[Thumbnail, ...]:
     """One preview per size, smallest first, of an upright sRGB picture. The small ones are cut from the larger."""
-    thumbnails = []
+    thumbnails: list[Thumbnail] = []
     source = image
     for long_side in sorted(long_sides, reverse=True):
-        source = _fit(source, image.size, long_side)
-        thumbnails.append(Thumbnail(long_side, source.width, source.height, encode_webp(source)))
+        fitted = _fit(source, image.size, long_side)
+        is_same = fitted is source and bool(thumbnails)  # a picture smaller than both boxes is encoded once
+        data = thumbnails[-1].data if is_same else encode_webp(fitted)
+        thumbnails.append(Thumbnail(long_side, fitted.width, fitted.height, data))
+        source = fitted
     return tuple(reversed(thumbnails))
 
 
 def encode_webp(image: Image.Image) -> bytes:
-    """The pixels alone as WebP, quality 80."""
+    """The pixels alone as WebP, quality 75."""
     out = io.BytesIO()
     image.save(out, "WEBP", quality=QUALITY, method=METHOD, exif=b"", icc_profile=b"", xmp=b"")
     return out.getvalue()
@@ -38,4 +44,4 @@ def _fit(source: Image.Image, original: tuple[int, int], long_side: int) -> Imag
         return source
     scale = long_side / max(width, height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return source.resize(size, Image.Resampling.LANCZOS, reducing_gap=REDUCING_GAP)
+    return source.resize(size, FILTER, reducing_gap=REDUCING_GAP)

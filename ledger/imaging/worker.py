@@ -21,7 +21,7 @@ from typing import Any
 from ledger.imaging import wire
 from ledger.imaging.errors import DecodeCrashed, DecodeMemory, ImagingError, OperationRefused, format_error
 
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 PARENT_POLL_S = 0.5
 OPEN_FILES = 64  # the socket, one job, and what importing needs; no picture needs any
 
@@ -60,7 +60,6 @@ def _confine(parent: int, limits: Limits) -> None:
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
         if limits.signal_on_parent_exit:
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     _watch_parent(parent)
