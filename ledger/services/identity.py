@@ -13,7 +13,10 @@ SYSTEM_LABEL = "this log"
 
 
 def identity_document(*, actor: User | None, seller: Seller) -> Mapping[str, object]:
-    """Who says so: the seller by slug and name, the person by e-mail and role; None is the machine's operator."""
+    """Who says so: the seller by slug and name, the person by a number only the seller can resolve, and the role.
+
+    actor None is the operator of the machine.
+    """
     role: str | None = "staff"
     if actor is not None:
         role = Membership.objects.filter(user=actor, seller=seller).values_list("role", flat=True).first()
@@ -21,7 +24,7 @@ def identity_document(*, actor: User | None, seller: Seller) -> Mapping[str, obj
         secrets.token_bytes(32),
         seller_id=seller.slug,
         seller_name=seller.name,
-        actor=actor.email if actor else OPERATOR_LABEL,
+        actor=f"member-{actor.pk}" if actor else OPERATOR_LABEL,
         role=role or Role.VIEWER,
     )
 

@@ -1,0 +1,212 @@
+"""What is handed to strangers: the core bundle, the signed certificate with the bundle inside, and the ZIP of both.
+
+The certificate is made once per layout and kept as it was handed out. It states the level that its evidence reaches
+and what that level lacks; times of our own clock are printed as such.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from ledger.accounts.models import User
+from ledger.accounts.numbers import format_number
+from ledger.accounts.permissions import Permission, require_permission
+from ledger.models import Certificate, Checkpoint, ImageFile, ImageState, Original, Statement
+from ledger.pdf.assurance import assurance
+from ledger.pdf.documents import (
+    BUNDLE_NAME,
+    Attachment,
+    CameraFacts,
+    CertificateDocument,
+    Common,
+    FileFacts,
+    Fingerprint,
+    LedgerFacts,
+)
+from ledger.pdf.render import render_certificate
+from ledger.pdf.sign import sign_pdf
+from ledger.services import keys
+from ledger.services.blobs import read_blob, seal_files
+from ledger.services.log import covering_checkpoint, log_head, own_policy, proof_of
+from ledger.services.pictures import thumbnail
+from ledger.tlog import bundle, entry, note
+from ledger.tlog.proof import Proof
+
+LAYOUT_VERSION = 1  # a new layout is a new certificate; the old one stays as it was handed out
+CHECKPOINT_SIGNED = 1  # assurance level; outside clocks raise it
+REASON = "Originality evidence"
+EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
+
+Render = Callable[[Common, Sequence[Attachment]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One statement with the checkpoint that covers it and its proof."""
+
+    statement: Statement
+    checkpoint: Checkpoint
+    proof: Proof
+
+
+def evidence_of(statement: Statement) -> Evidence:
+    """Prove a statement under the newest checkpoint, signing one first when needed."""
+    checkpoint = covering_checkpoint(statement.entry)
+    return Evidence(statement, checkpoint, proof_of(statement.entry, checkpoint))
+
+
+def core_files(evidence: Evidence, originals: dict[int, tuple[str, bytes]] | None = None) -> dict[str, bytes]:
+    """The files of the core bundle; original bytes only where the caller was allowed to pass them."""
+    statement = evidence.statement
+    return bundle.core_files(
+        entry=bytes(statement.entry.body),
+        parameters=bytes(log_head().parameters),
+        proof=evidence.proof,
+        policy=own_policy(),
+        claim=bytes(statement.claim) or None,
+        who=bytes(statement.identity) or None,
+        originals=originals,
+    )
+
+
+def issue(statement: Statement, render: Render) -> Certificate:
+    """The statement's signed PDF, made at the first call and the same bytes ever after."""
+    found = Certificate.objects.filter(statement=statement, layout_version=LAYOUT_VERSION).select_related("blob").first()
+    if found is not None:
+        return found
+    evidence = evidence_of(statement)
+    issued_at = timezone.now().replace(microsecond=0)
+    attachment = Attachment(BUNDLE_NAME, "application/zip", bundle.format_bundle(core_files(evidence)))
+    pdf = _sign(render(common_part(evidence, issued_at), [attachment]), issued_at)
+    assert statement.seller is not None  # noqa: S101 - only sellers' statements get certificates
+    (blob,) = seal_files(seller=statement.seller, contents=[pdf])
+    try:
+        with transaction.atomic():
+            blob.save(force_insert=True)
+            return Certificate.objects.create(
+                seller=statement.seller,
+                statement=statement,
+                blob=blob,
+                tree_size=evidence.checkpoint.tree_size,
+                sha256=hashlib.sha256(pdf).digest(),
+                layout_version=LAYOUT_VERSION,
+                created_at=issued_at,
+            )
+    except IntegrityError:  # somebody asked at the same moment; theirs was handed out first
+        return Certificate.objects.select_related("blob").get(statement=statement, layout_version=LAYOUT_VERSION)
+
+
+def _sign(pdf: bytes, signed_at: datetime) -> bytes:
+    signer = keys.document_signer()
+    if signer is None:
+        raise keys.KeyMissingError(keys.DOCUMENT_KEY)
+    key_pem, cert_pem = signer
+    return sign_pdf(pdf, key_pem=key_pem, cert_pem=cert_pem, reason=REASON, signed_at=signed_at)
+
+
+def common_part(evidence: Evidence, issued_at: datetime) -> Common:
+    """What every document states alike."""
+    statement = evidence.statement
+    assert statement.seller is not None  # noqa: S101
+    return Common(
+        number=format_number(statement.number),
+        issued_at=issued_at,
+        seller=statement.seller.name,
+        ledger=_ledger_facts(evidence),
+        assurance=assurance(CHECKPOINT_SIGNED),
+        verify_url=verify_url(statement),
+    )
+
+
+def verify_url(statement: Statement) -> str | None:
+    """The public page of one certificate; only a public site has one."""
+    if not settings.PUBLIC_URL:
+        return None
+    return settings.PUBLIC_URL + reverse("ledger:certificate_public", args=[statement.number])
+
+
+def _ledger_facts(evidence: Evidence) -> LedgerFacts:
+    row, checkpoint = evidence.statement.entry, evidence.checkpoint
+    parsed = entry.parse_entry(bytes(row.body))
+    signature = note.parse_note(checkpoint.note.encode()).signatures[0]
+    return LedgerFacts(
+        origin=parsed.log,
+        seq=row.seq,
+        logged_at=evidence.statement.logged_at,
+        entry_text=bytes(row.body).decode(),
+        leaf_hash=bytes(row.leaf_hash),
+        prev_hash=parsed.prev,
+        tree_size=checkpoint.tree_size,
+        root_hash=bytes(checkpoint.root_hash),
+        key_id=f"{signature.name}+{signature.key_id.hex()}",
+        inclusion_proof=evidence.proof.path,
+        checkpoint_note=checkpoint.note,
+    )
+
+
+def file_facts(image: ImageFile) -> FileFacts:
+    """A picture file as documents print it."""
+    return FileFacts(
+        name=image.file_name,
+        size_bytes=image.size_bytes,
+        mime=image.mime,
+        sha256=bytes(image.sha256),
+        width_px=image.width,
+        height_px=image.height,
+        fingerprints=tuple(
+            Fingerprint(f"{row.algorithm} v{row.version}", bytes(row.value))
+            for row in image.fingerprints.order_by("algorithm", "version")
+        ),
+    )
+
+
+def certificate_of(*, actor: User | None, original: Original) -> Certificate:
+    """The certificate of a registered original; a still unanalysed picture is printed without its preview."""
+    require_permission(actor, original.seller, Permission.VIEW)
+
+    def render(common: Common, attachments: Sequence[Attachment]) -> bytes:
+        image = original.image
+        document = CertificateDocument(
+            common=common,
+            file=file_facts(image),
+            thumbnail=thumbnail(image, 1024),
+            camera=_camera(image) if image.state == ImageState.READY else None,
+            title=original.title,
+        )
+        return render_certificate(document, attachments=attachments)
+
+    return issue(original.statement, render)
+
+
+def _camera(image: ImageFile) -> CameraFacts | None:
+    said = image.metadata
+    facts = CameraFacts(
+        make=said.get("camera_make", ""),
+        model=said.get("camera_model", ""),
+        lens=said.get("lens_model", ""),
+        captured_at=said.get("captured_at", ""),
+        software=said.get("software", ""),
+    )
+    return facts if facts != CameraFacts() else None
+
+
+def evidence_zip(*, actor: User | None, certificate: Certificate, with_original: bool = False) -> bytes:
+    """Core bundle and certificate in one ZIP; the exact original bytes only on request and with the right to them."""
+    statement = certificate.statement
+    assert statement.seller is not None  # noqa: S101
+    require_permission(actor, statement.seller, Permission.VIEW)
+    originals = None
+    if with_original:
+        require_permission(actor, statement.seller, Permission.DOWNLOAD_ORIGINAL)
+        image = statement.original.image
+        originals = {0: (EXTENSIONS[image.mime], read_blob(image.blob))}
+    files = core_files(evidence_of(statement), originals)
+    return bundle.format_bundle({**files, bundle.CERTIFICATE: read_blob(certificate.blob)})
