@@ -55,18 +55,18 @@ ICON_NAMES: dict[str, str] = {
     "book": "book-2", "box": "packages", "calendar": "calendar", "case": "gavel", "certificate": "certificate",
     "check": "check", "chevron-down": "chevron-down", "chevron-left": "chevron-left",
     "chevron-right": "chevron-right", "chevron-up": "chevron-up", "clock": "clock", "compare": "contrast",
-    "copy": "copy", "device": "device-mobile", "dots": "dots", "download": "download", "eye": "eye",
+    "copy": "copy", "device": "device-mobile", "dots": "dots", "download": "download", "eye": "eye", "eye-check": "eye-check",
     "external": "external-link", "failed": "circle-x", "file": "file-text", "filter": "filter", "folder": "folder",
     "forward": "arrow-right", "grid": "layout-grid", "history": "history", "hourglass": "hourglass",
-    "info": "info-circle", "key": "key", "layers": "layers-subtract", "language": "language", "link": "link",
+    "info": "info-circle", "key": "key", "layers": "layers-subtract", "layout-dashboard": "layout-dashboard", "language": "language", "link": "link",
     "list": "list", "lock": "lock", "mail": "mail", "menu": "menu-2", "moon": "moon", "needs-you": "alert-triangle",
-    "originals": "photo", "overview": "layout-dashboard", "passed": "circle-check", "passkey": "fingerprint",
+     "packages": "packages", "passed": "circle-check", "passkey": "fingerprint",
     "pdf": "file-type-pdf", "photo": "photo", "photo-off": "photo-off", "play": "player-play", "plus": "plus",
     "printer": "printer", "qr": "qrcode", "refresh": "refresh", "running": "loader-2", "search": "search",
     "search-image": "photo-search", "server": "server", "settings": "settings", "shield": "shield-check",
     "shield-lock": "shield-lock", "signout": "logout", "sparkles": "sparkles", "stop": "player-stop",
-    "store": "building-store", "sun": "sun", "team": "users", "trash": "trash", "unknown": "help-circle",
-    "upload": "cloud-upload", "waiting": "clock", "world": "world", "x": "x", "zip": "file-zip",
+    "store": "building-store", "sun": "sun", "timeline": "timeline", "team": "users", "trash": "trash", "unknown": "help-circle",
+    "upload": "cloud-upload", "waiting": "clock", "world": "world", "x": "x", "zip": "file-zip", "zoom-scan": "zoom-scan",
 }  # fmt: skip
 
 

@@ -23,24 +23,19 @@ function faded(value) {
 }
 
 function series(data) {
-  const count = data.series.length;
   return data.series.map((one, i) => {
     const stroke = colour(toneName(one.tone));
     if (data.kind === "lines") return { label: one.label, stroke, width: 2, points: { show: data.rows.length < 40, size: 6, fill: stroke } };
-    // Bars of one row stand side by side: each takes its part of the row's width.
-    const share = 0.7 / count;
-    const paths = uPlot.paths.bars({
-      size: [share, 40],
-      align: count === 1 ? 0 : 1,
-      disp: count === 1 ? undefined : { x0: { unit: 2, values: (u) => u.data[0].map((x, k) => barStart(u, k, i, count)) }, size: { unit: 2, values: (u) => u.data[0].map(() => barWidth(u, count)) } },
-    });
+    // Bars of one row stand side by side and share the middle of its place. Unit 1 means: counted in rows.
+    const width = 0.7 / data.series.length;
+    const disp = {
+      x0: { unit: 1, values: () => data.rows.map((_, k) => k - 0.35 + width * i) },
+      size: { unit: 1, values: () => data.rows.map(() => width) },
+    };
+    const paths = uPlot.paths.bars({ align: 1, disp });
     return { label: one.label, stroke, fill: faded(stroke), width: 0, paths, points: { show: false } };
   });
 }
-
-// In units of x: a row is one wide, its bars share the middle 70 %.
-const barWidth = (u, count) => 0.7 / count;
-const barStart = (u, k, i, count) => k - 0.35 + (0.7 / count) * i;
 
 function axes(data) {
   const stroke = colour("muted");
