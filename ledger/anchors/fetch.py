@@ -549,18 +549,18 @@ def fetch_url(
     """The body behind a URL, or a FetchError with a stable code.
 
     resolve: host -> addresses, asked once per hop. connect: (address, port, timeout_s) -> socket. accept: judges the
-    first 16 bytes of the body. Time covers resolving, connecting, TLS, all redirects and the body together; on top,
-    resolving to end of headers may take header_timeout_s per hop. The body is at most max_bytes, also unpacked.
+    first 16 bytes of the body. ssl_context: None trusts the authorities of the system and of certifi. Time covers
+    resolving, connecting, TLS, all redirects and the body together; within it, each hop has header_timeout_s from
+    resolving to the end of its headers. The body is at most max_bytes, packed or unpacked.
     """
     deadline = _Deadline(clock, total_timeout_s)
-    context = ssl_context or ssl.create_default_context()
     hops: list[Hop] = []
     while True:
         deadline.allow_headers(header_timeout_s)
         target = _parse(url, ports)
         addresses = _addresses(target, _within(deadline, resolve))
         backend = _PinnedBackend(addresses, connect, deadline)
-        answer = _request(target, backend, deadline, context, accept, max_bytes)
+        answer = _request(target, backend, deadline, ssl_context, accept, max_bytes)
         hops.append(Hop(target.url, backend.used, answer.status))
         if answer.location is None:
             return Fetched(answer.body, target.url, answer.content_type, tuple(hops))
@@ -583,7 +583,7 @@ def _request(
     target: _Target,
     backend: _PinnedBackend,
     deadline: _Deadline,
-    context: ssl.SSLContext,
+    context: ssl.SSLContext | None,
     accept: Callable[[bytes], bool],
     max_bytes: int,
 ) -> _Answer:

@@ -1,0 +1,47 @@
+"""The measured reach, as pages show it."""
+
+import gettext
+from pathlib import Path
+
+import pytest
+
+from compliance.search.limits import CHANGE_TEXTS, REACH_TEXTS, Change, Reach, describe_limits, measured_changes
+
+CATALOGUE = Path("config/locale/zh_Hans/LC_MESSAGES/django.mo")
+
+
+def test_every_change_was_measured_and_has_a_text() -> None:
+    assert [change.code for change in measured_changes()] == list(CHANGE_TEXTS)
+    assert all(change.tried >= 30 for change in measured_changes())
+    assert all(change.found <= change.listed <= change.tried for change in measured_changes())
+
+
+def test_limits_are_what_is_not_reliably_found_worst_first() -> None:
+    changes = (Change("text", 10, 6, 8), Change("mirrored", 10, 10, 10), Change("collage", 10, 0, 0))
+    assert [change.code for change in describe_limits(changes)] == ["collage", "text"]
+
+
+@pytest.mark.parametrize(
+    ("found", "reach"),
+    [
+        (10, Reach.FOUND),
+        (9, Reach.FOUND),
+        (8, Reach.SOMETIMES_MISSED),
+        (5, Reach.SOMETIMES_MISSED),
+        (4, Reach.OFTEN_MISSED),
+        (1, Reach.OFTEN_MISSED),
+        (0, Reach.MISSED),
+    ],
+)
+def test_reach_follows_the_share(found: int, reach: Reach) -> None:
+    assert Change("text", 10, found, 10).reach is reach
+
+
+def test_this_engine_admits_that_it_misses_collages_and_tilts() -> None:
+    assert {"collage", "inside_another", "tilted_15", "cropped_50", "screenshot"} <= {c.code for c in describe_limits()}
+
+
+@pytest.mark.parametrize("text", [*CHANGE_TEXTS.values(), *REACH_TEXTS.values()])
+def test_texts_are_translated(text: str) -> None:
+    with CATALOGUE.open("rb") as file:
+        assert gettext.GNUTranslations(file).gettext(text) != text
