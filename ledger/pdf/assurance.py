@@ -37,7 +37,10 @@ ASSURANCES: tuple[Assurance, ...] = (
     Assurance(
         Level.L0,
         Bilingual("链入账本", "Chained by us"),
-        Bilingual("这条记录已链入账本，改动它会破坏其后的哈希链。", "The entry is chained: altering it breaks every later link."),
+        Bilingual(
+            "这条记录已链入账本，改动它会破坏其后的哈希链。",
+            "The entry is chained: altering it breaks every later link.",
+        ),
         Bilingual(
             "检查点尚未签名，没有外部时间，也没有第三方见证：目前只有账本运营者自己的说法。",
             "No signed checkpoint, no outside time, no third party: so far this is only the log operator's word.",

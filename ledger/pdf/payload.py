@@ -25,11 +25,12 @@ from ledger.pdf.documents import (
 from ledger.pdf.pictures import preview_jpeg
 from ledger.pdf.text import Escaper
 
-Json: TypeAlias = "str | int | float | bool | None | list[Json] | dict[str, Json]"
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
-LARGE_PX = 480
-MEDIUM_PX = 320
-SMALL_PX = 128
+# (longest side, bytes aimed at): 480 px on 80 mm is 150 dpi.
+LARGE = (480, 20_000)
+MEDIUM = (320, 9_000)
+SMALL = (128, 3_500)
 
 
 @dataclass(slots=True)
@@ -61,10 +62,10 @@ class _Builder:
         self.text = Escaper()
         self.files: dict[str, bytes] = {}
 
-    def picture(self, name: str, data: bytes | None, max_side_px: int) -> str | None:
+    def picture(self, name: str, data: bytes | None, size: tuple[int, int]) -> str | None:
         if data is None:
             return None
-        self.files[f"{name}.jpg"] = preview_jpeg(data, max_side_px=max_side_px)
+        self.files[f"{name}.jpg"] = preview_jpeg(data, max_side_px=size[0], target_bytes=size[1])
         return f"{name}.jpg"
 
     def both(self, text: Bilingual) -> Json:
@@ -135,7 +136,7 @@ def _certificate(build: _Builder, document: CertificateDocument) -> dict[str, Js
     return {
         "title": build.text(document.title),
         "file": build.file(document.file),
-        "thumbnail": build.picture("thumbnail", document.thumbnail, LARGE_PX),
+        "thumbnail": build.picture("thumbnail", document.thumbnail, LARGE),
         "camera": camera,
     }
 
@@ -144,7 +145,7 @@ def _candidate(build: _Builder, index: int, candidate: Candidate) -> Json:
     return {
         "product_id": build.text(candidate.product_id),
         "score": f"{candidate.score:.1f}".removesuffix(".0"),
-        "thumbnail": build.picture(f"candidate-{index}", candidate.thumbnail, SMALL_PX),
+        "thumbnail": build.picture(f"candidate-{index}", candidate.thumbnail, SMALL),
         "listed": candidate.listed_at.strftime("%Y-%m-%d") if candidate.listed_at else None,
         "country": build.text(candidate.shop_country),
         "shop": build.text(candidate.shop_name),
@@ -159,7 +160,7 @@ def _query(build: _Builder, document: QueryReceiptDocument) -> dict[str, Json]:
         above = sum(candidate.score >= document.threshold for candidate in document.candidates)
     return {
         "file": build.file(document.query),
-        "thumbnail": build.picture("query", document.thumbnail, MEDIUM_PX),
+        "thumbnail": build.picture("query", document.thumbnail, MEDIUM),
         "scope": build.both(document.scope),
         "searched": f"{document.searched_count:,}",
         "threshold": document.threshold,
@@ -185,9 +186,9 @@ def _check(build: _Builder, document: CheckReceiptDocument) -> dict[str, Json]:
     return {
         "main": build.file(document.main),
         "hidden": build.file(document.hidden),
-        "main_thumbnail": build.picture("main", document.main_thumbnail, MEDIUM_PX),
-        "hidden_thumbnail": build.picture("hidden", document.hidden_thumbnail, MEDIUM_PX),
-        "heatmap": build.picture("heatmap", document.heatmap, MEDIUM_PX),
+        "main_thumbnail": build.picture("main", document.main_thumbnail, MEDIUM),
+        "hidden_thumbnail": build.picture("hidden", document.hidden_thumbnail, MEDIUM),
+        "heatmap": build.picture("heatmap", document.heatmap, MEDIUM),
         "verdict": document.verdict.value,
         "rules": [_rule(build, rule) for rule in document.rules],
         "profile": build.text(document.profile),

@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import typst
 
@@ -27,7 +26,6 @@ from ledger.pdf.payload import Json, build_payload
 
 FONTS = Path(__file__).parent / "fonts"
 TEMPLATES = Path(__file__).parent / "templates"
-STANDARDS: list[Literal["a-3a", "ua-1"]] = ["a-3a", "ua-1"]
 # ASCII only: the name is written to disk by whatever the reader uses to save attachments.
 ATTACHMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MIME = re.compile(r"[a-z]+/[a-z0-9.+-]+")
@@ -45,7 +43,9 @@ def _check_attachments(attachments: Sequence[Attachment]) -> None:
         raise AttachmentRejectedError(f"attachment names repeat: {names}")
     for attachment in attachments:
         if ATTACHMENT_NAME.fullmatch(attachment.name) is None:
-            raise AttachmentRejectedError(f"attachment name {attachment.name!r} is not plain ASCII of 1..100 characters")
+            raise AttachmentRejectedError(
+                f"attachment name {attachment.name!r} is not plain ASCII of 1..100 characters"
+            )
         if MIME.fullmatch(attachment.mime) is None:
             raise AttachmentRejectedError(f"attachment type {attachment.mime!r} is not a media type")
 
@@ -87,7 +87,7 @@ def _render(template: str, document: Document, attachments: Sequence[Attachment]
                 package_path=root / "packages",
                 package_cache_path=root / "packages",
             )
-            pdf = compiler.compile(format="pdf", pdf_standards=STANDARDS, timestamp=int(at.timestamp()))
+            pdf = compiler.compile(format="pdf", pdf_standards=["a-3a", "ua-1"], timestamp=int(at.timestamp()))
         except typst.TypstError as error:
             raise RenderFailedError(f"{template}: {error.message} {' '.join(error.hints)}") from error
     if not isinstance(pdf, bytes):
