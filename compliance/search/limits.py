@@ -14,13 +14,10 @@ from enum import StrEnum
 from functools import lru_cache
 from importlib.resources import files
 
+from compliance.search.texts import gettext_noop
+
 # A change counts as found from this share on; below it the page warns.
 FOUND_SHARE = 0.9
-
-
-def gettext_noop(message: str) -> str:
-    """Marks a message id for extraction; this package knows nothing of translation."""
-    return message
 
 
 CHANGE_TEXTS = {

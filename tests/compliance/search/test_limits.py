@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from compliance.search.limits import CHANGE_TEXTS, REACH_TEXTS, Change, Reach, describe_limits, measured_changes
+from compliance.search.score import MatchKind
+from compliance.search.texts import KIND_TEXTS
 
 CATALOGUE = Path("config/locale/zh_Hans/LC_MESSAGES/django.mo")
 
@@ -14,6 +16,10 @@ def test_every_change_was_measured_and_has_a_text() -> None:
     assert [change.code for change in measured_changes()] == list(CHANGE_TEXTS)
     assert all(change.tried >= 30 for change in measured_changes())
     assert all(change.found <= change.listed <= change.tried for change in measured_changes())
+
+
+def test_every_kind_has_a_text() -> None:
+    assert set(KIND_TEXTS) == set(MatchKind)
 
 
 def test_limits_are_what_is_not_reliably_found_worst_first() -> None:
@@ -41,7 +47,7 @@ def test_this_engine_admits_that_it_misses_collages_and_tilts() -> None:
     assert {"collage", "inside_another", "tilted_15", "cropped_50", "screenshot"} <= {c.code for c in describe_limits()}
 
 
-@pytest.mark.parametrize("text", [*CHANGE_TEXTS.values(), *REACH_TEXTS.values()])
+@pytest.mark.parametrize("text", [*CHANGE_TEXTS.values(), *REACH_TEXTS.values(), *KIND_TEXTS.values()])
 def test_texts_are_translated(text: str) -> None:
     with CATALOGUE.open("rb") as file:
         assert gettext.GNUTranslations(file).gettext(text) != text
