@@ -15,7 +15,7 @@ from ledger.models import Job, JobState
 
 # (view name, icon, label, path prefix that marks it active)
 NAVIGATION = [
-    ("ledger:overview", "layout-dashboard", _("Overview")),
+    ("compliance:overview", "layout-dashboard", _("Overview")),
     ("ledger:originals", "photo", _("Originals")),
     ("compliance:search", "zoom-scan", _("Find copies")),
     ("compliance:checks", "eye-check", _("Hidden image")),

@@ -75,6 +75,11 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("Pack the pictures again with an ordinary program."),
     ),
     "zip_nested": (_("There is another archive inside the ZIP."), _("Unpack it first and register the pictures.")),
+    # Evidence that somebody brings.
+    "evidence_unknown": (_("This is neither an evidence ZIP nor a certificate PDF."), _("Drop the file as you received it.")),
+    "evidence_too_large": (_("The file is larger than 64 MiB."), _("Use the command line: python -m ledger.tlog verify FILE.")),
+    "pdf_unreadable": (_("The PDF cannot be read safely."), _("Ask for the file again, or for the evidence ZIP.")),
+    "pdf_without_bundle": (_("There is no evidence inside this PDF."), _("A certificate carries it as an attachment; ask for the original file.")),
     # Jobs.
     "job.worker_died": (
         _("The work was interrupted too many times."),

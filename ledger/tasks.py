@@ -1,5 +1,8 @@
 """What the workers run: `run`, which the queue calls with a job id, and the ledger's kinds of job."""
 
+from typing import Any
+
+from ledger.services import archives
 from ledger.services.job_context import JobContext
 from ledger.services.job_registry import HEAVY, job
 from ledger.services.jobs import run_job
@@ -15,3 +18,8 @@ def run(job_id: int) -> None:
 def analyse(ctx: JobContext, image_ids: list[int]) -> dict[str, int]:
     undecodable = analyse_pictures(image_ids=image_ids, progress=ctx.progress)
     return {"pictures": len(image_ids), "undecodable": undecodable}
+
+
+@job("originals.register_zip", timeout_s=590)
+def register_zip(ctx: JobContext, **args: Any) -> dict[str, Any]:
+    return archives.register_zip(ctx, **args)

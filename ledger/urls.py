@@ -1,4 +1,45 @@
 """The ledger's pages: originals, history, the log, jobs, and what strangers may open."""
 
+from django.urls import path, register_converter
+
+from ledger.views import history, jobs, log, originals, verify
+
 app_name = "ledger"
-urlpatterns: list[object] = []
+
+
+class ThumbnailSize:
+    """One of the two preview sizes."""
+
+    regex = "320|1024"
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+    def to_url(self, value: int) -> str:
+        return str(value)
+
+
+register_converter(ThumbnailSize, "thumbnail_size")
+
+urlpatterns = [
+    path("originals/", originals.original_list, name="originals"),
+    path("originals/register/", originals.register, name="register"),
+    path("originals/<str:number>/", originals.original, name="original"),
+    path("originals/<str:number>/file/", originals.original_file, name="original_file"),
+    path("originals/<str:number>/certificate.pdf", originals.original_certificate, name="original_certificate"),
+    path("originals/<str:number>/evidence.zip", originals.original_bundle, name="original_bundle"),
+    path("history/", history.history, name="history"),
+    path("history.csv", history.history_csv, name="history_csv"),
+    path("jobs/", jobs.job_list, name="jobs"),
+    path("jobs/<uuid:public_id>/", jobs.job, name="job"),
+    path("jobs/<uuid:public_id>/again/", jobs.job_again, name="job_again"),
+    path("jobs/<uuid:public_id>/cancel/", jobs.job_cancel, name="job_cancel"),
+    path("ledger/", log.log, name="log"),
+    path("ledger/seal/", log.seal, name="seal"),
+    path("ledger/checkpoints/<int:tree_size>/", log.checkpoint_file, name="checkpoint_file"),
+    path("log/checkpoint", log.checkpoint, name="checkpoint"),
+    path("log/policy", log.policy, name="policy"),
+    path("verify/", verify.verify, name="verify"),
+    path("verify/<str:number>/", verify.certificate_public, name="certificate_public"),
+    path("pictures/<int:image_id>/<thumbnail_size:size>.webp", originals.picture, name="picture"),
+]

@@ -1,0 +1,80 @@
+"""Turns what people send into clean values; rights and writes are the services' business."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from ledger.accounts.models import Seller, Store
+from ledger.categories import load_categories
+from ledger.error_texts import error_text
+from ledger.services.originals import Upload
+
+MAX_REQUEST_ID = 80
+ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def category_choices() -> list[tuple[str, str]]:
+    """(slug, name in the reader's language), the empty choice first."""
+    language = get_language() or "en"
+    return [("", "—"), *((category.slug, category.name(language)) for category in load_categories())]
+
+
+class CategoryField(forms.ChoiceField):
+    """One of the first-level categories, or none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=category_choices, required=False, label=_("Category"), **kwargs)
+
+
+class SeveralFilesInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class SeveralFilesField(forms.FileField):
+    """Any number of files; cleans to a list."""
+
+    widget = SeveralFilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:  # type: ignore[override]
+        files = data if isinstance(data, list) else [data] if data else []
+        if not files:
+            raise forms.ValidationError(error_text("no_file").title, code="no_file")
+        return files
+
+
+class RegisterForm(forms.Form):
+    """One or many pictures, or a ZIP of pictures."""
+
+    files = SeveralFilesField(label=_("Pictures"))
+    request_id = forms.CharField(max_length=MAX_REQUEST_ID, required=False)
+    category = CategoryField()
+    store = forms.ModelChoiceField(Store.objects.none(), required=False, label=_("Store"))
+
+    def __init__(self, *args: Any, seller: Seller, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["store"].queryset = Store.objects.filter(seller=seller).order_by("name")  # type: ignore[attr-defined]
+
+
+def is_zip(file: UploadedFile) -> bool:
+    """Decided by the first bytes, not by the name."""
+    head = file.read(4)
+    file.seek(0)
+    return head in ZIP_MAGIC
+
+
+def read_upload(file: UploadedFile, request_id: str = "") -> Upload:
+    """The file's bytes, one more than the cap at most: what is over it is refused by the scan."""
+    return Upload(file.name or "", file.read(settings.UPLOAD_MAX_BYTES + 1), request_id)
+
+
+class OriginalForm(forms.Form):
+    """What lists call an original; none of it is in the log."""
+
+    title = forms.CharField(max_length=255, required=False, label=_("Name"))
+    category = CategoryField()

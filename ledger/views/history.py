@@ -1,0 +1,129 @@
+"""Check history: every registration, query and check of a seller in the order of the log."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils.dateparse import parse_date
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+
+from ledger.accounts.numbers import format_number
+from ledger.accounts.permissions import Permission
+from ledger.models import Statement
+from ledger.views.common import Page, needs, seller_of
+
+KINDS = {
+    "image.registered": _("Registration"),
+    "query.recorded": _("Query"),
+    "check.recorded": _("Hidden-image check"),
+}
+COLUMNS = ["proof_number", "kind", "label", "outcome", "logged_at_utc", "entry", "leaf_hash", "by"]
+# What a spreadsheet would run as a formula, the full-width forms included.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+
+
+@needs(Permission.VIEW)
+@require_safe
+def history(request: HttpRequest) -> HttpResponse:
+    """The list with filters; every line leads to the thing and its PDF."""
+    statements, filters = _filtered(request)
+    page = Page(statements, request, key="entry")
+    chips = [{"label": _("Everything"), "url": _chip_url(request, ""), "active": not filters["kind"]}]
+    chips += [
+        {"label": label, "url": _chip_url(request, kind), "active": filters["kind"] == kind}
+        for kind, label in KINDS.items()
+    ]
+    context = {
+        "page": page,
+        "filters": filters,
+        "chips": chips,
+        "kinds": KINDS,
+        "query": request.GET.urlencode(),
+        "is_filtered": any(filters.values()),
+    }
+    return render(request, "ledger/history.html", context)
+
+
+@needs(Permission.VIEW)
+@require_safe
+def history_csv(request: HttpRequest) -> StreamingHttpResponse:
+    """The same rows as CSV: UTF-8 with a mark for spreadsheets, everything quoted, no cell runs as a formula."""
+    statements, _filters = _filtered(request)
+    writer = csv.writer(_Echo(), quoting=csv.QUOTE_ALL)
+    rows = statements.order_by("-entry").iterator(chunk_size=1000)
+
+    def lines() -> Iterator[str]:
+        yield "\ufeff" + writer.writerow(COLUMNS)
+        for statement in rows:
+            yield writer.writerow([plain_cell(cell) for cell in _cells(statement)])
+
+    response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="originmark-history.csv"'
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+class _Echo:
+    """A file whose write gives the line back instead of keeping it."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def _cells(statement: Statement) -> list[str]:
+    return [
+        format_number(statement.number),
+        statement.kind,
+        statement.label,
+        statement.outcome,
+        statement.logged_at.astimezone(UTC).isoformat(timespec="milliseconds"),
+        str(statement.entry_id),
+        bytes(statement.entry.leaf_hash).hex(),
+        str(statement.actor or ""),
+    ]
+
+
+def plain_cell(text: str) -> str:
+    """The text so that no spreadsheet runs it."""
+    return "'" + text if text.startswith(FORMULA_STARTS) else text
+
+
+def _filtered(request: HttpRequest) -> tuple[QuerySet[Statement], dict[str, str]]:
+    filters = {name: request.GET.get(name, "").strip() for name in ("kind", "outcome", "q", "since", "until")}
+    rows = Statement.objects.visible_to(request.user).of(seller_of(request)).select_related("entry", "actor")
+    rows = rows.filter(kind=filters["kind"]) if filters["kind"] in KINDS else rows.filter(kind__in=list(KINDS))
+    if filters["outcome"]:
+        rows = rows.filter(outcome=filters["outcome"])
+    if filters["q"]:
+        rows = rows.filter(label__icontains=filters["q"])
+    since, until = _day(filters["since"]), _day(filters["until"])
+    if since:
+        rows = rows.filter(logged_at__gte=since)
+    if until:
+        rows = rows.filter(logged_at__lt=until + timedelta(days=1))
+    return rows, filters
+
+
+def _day(text: str) -> datetime | None:
+    """Midnight UTC of a date as written, None for anything else."""
+    try:
+        day = parse_date(text)
+    except ValueError:
+        return None
+    return datetime.combine(day, time(), UTC) if day else None
+
+
+def _chip_url(request: HttpRequest, kind: str) -> str:
+    query: Any = request.GET.copy()
+    for name in ("before", "after", "kind"):
+        query.pop(name, None)
+    if kind:
+        query["kind"] = kind
+    return f"{request.path}?{query.urlencode()}"

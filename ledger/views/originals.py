@@ -1,0 +1,265 @@
+"""Originals: register, list, look at one, take its evidence away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_safe
+
+from ledger.accounts.permissions import Permission
+from ledger.categories import load_categories
+from ledger.error_texts import error_text
+from ledger.forms import OriginalForm, RegisterForm, is_zip, read_upload
+from ledger.models import ImageFile, ImageState, Job, JobState, Original
+from ledger.services.archives import enqueue_zip
+from ledger.services.blobs import read_blob
+from ledger.services.evidence import certificate_of, evidence_zip
+from ledger.services.job_context import JobError
+from ledger.services.originals import (
+    EXISTING,
+    REGISTERED,
+    REJECTED,
+    Registration,
+    register_originals,
+    rename_original,
+)
+from ledger.services.pictures import thumbnail
+from ledger.views.common import Page, find_or_404, needs, seller_of, send_file
+
+
+@needs(Permission.REGISTER)
+@require_http_methods(["GET", "HEAD", "POST"])
+def register(request: HttpRequest) -> HttpResponse:
+    """Drop pictures or a ZIP. Answers JSON to the page's script, a list of outcomes to a plain form."""
+    seller = seller_of(request)
+    if request.method != "POST":
+        return render(request, "ledger/register.html", {"form": RegisterForm(seller=seller)})
+    form = RegisterForm(request.POST, request.FILES, seller=seller)
+    wants_json = request.accepts("application/json") and not request.accepts("text/html")
+    if not form.is_valid():
+        if wants_json:
+            return JsonResponse({"results": [_refusal("", "no_file")]}, status=400)
+        return render(request, "ledger/register.html", {"form": form}, status=400)
+    results = _register(request, form)
+    if wants_json:
+        return JsonResponse({"results": results})
+    return render(request, "ledger/register.html", {"form": RegisterForm(seller=seller), "results": results})
+
+
+def _register(request: HttpRequest, form: RegisterForm) -> list[dict[str, Any]]:
+    """Pictures are registered now, archives by a job; one line per file."""
+    values = form.cleaned_data
+    results: list[dict[str, Any]] = []
+    pictures = []
+    for number, file in enumerate(values["files"]):
+        if is_zip(file):
+            results.append(_register_zip(request, file.name, file.read(), values))
+        else:
+            request_id = f"{values['request_id']}-{number}" if values["request_id"] else ""
+            pictures.append(read_upload(file, request_id))
+    answers = register_originals(
+        actor=request.user,  # type: ignore[arg-type]
+        seller=seller_of(request),
+        uploads=pictures,
+        category=values["category"],
+        store=values["store"],
+    )
+    return results + [_line(answer) for answer in answers]
+
+
+def _register_zip(request: HttpRequest, name: str, content: bytes, values: dict[str, Any]) -> dict[str, Any]:
+    store = values["store"]
+    try:
+        job = enqueue_zip(
+            actor=request.user,  # type: ignore[arg-type]
+            seller=seller_of(request),
+            name=name,
+            content=content,
+            category=values["category"],
+            store_id=store.pk if store else None,
+        )
+    except JobError as error:
+        return _refusal(name, error.code)
+    return {
+        "file": name,
+        "status": REGISTERED,
+        "code": "",
+        "message": _("The archive is stored; its pictures are being registered."),
+        "url": reverse("ledger:job", args=[job.public_id]),
+        "seq": None,
+        "leaf_hash": None,
+    }
+
+
+def _line(answer: Registration) -> dict[str, Any]:
+    """One file's outcome, as JSON and as a row of the page."""
+    if answer.status == REJECTED or answer.original is None:
+        return _refusal(answer.file_name, answer.code)
+    statement = answer.original.statement
+    return {
+        "file": answer.file_name,
+        "status": answer.status,
+        "code": "",
+        "message": _("Already registered") if answer.status == EXISTING else _("Registered"),
+        "url": reverse("ledger:original", args=[answer.original.number]),
+        "seq": statement.entry_id,
+        "leaf_hash": bytes(statement.entry.leaf_hash).hex(),
+    }
+
+
+def _refusal(name: str, code: str) -> dict[str, Any]:
+    text = error_text(code)
+    message = f"{text.title} {text.advice}"
+    return {"file": name, "status": REJECTED, "code": code, "message": message, "url": "", "seq": None, "leaf_hash": None}
+
+
+@needs(Permission.VIEW)
+@require_safe
+def original_list(request: HttpRequest) -> HttpResponse:
+    """The seller's originals, newest first, as a grid or a table."""
+    seller = seller_of(request)
+    originals = Original.objects.visible_to(request.user).of(seller).select_related("image")
+    filters = {name: request.GET.get(name, "") for name in ("category", "state", "q")}
+    if filters["category"]:
+        originals = originals.filter(category=filters["category"])
+    if filters["state"] in ImageState.values:
+        originals = originals.filter(image__state=filters["state"])
+    if filters["q"]:
+        originals = originals.filter(Q(title__icontains=filters["q"]) | Q(image__file_name__icontains=filters["q"]))
+    page = Page(originals, request)
+    layout = "table" if request.GET.get("layout") == "table" else "grid"
+    context = {"page": page, "filters": filters, "layout": layout, "categories": load_categories()}
+    context["is_filtered"] = any(filters.values())
+    return render(request, "ledger/original_list.html", context)
+
+
+@needs(Permission.VIEW)
+@require_http_methods(["GET", "HEAD", "POST"])
+def original(request: HttpRequest, number: str) -> HttpResponse:
+    """One original: the picture, its facts, its story, and what can be taken away."""
+    rows = Original.objects.select_related("image__blob", "statement__entry", "seller", "registered_by", "store")
+    found: Original = find_or_404(request, rows, number)
+    form = OriginalForm(request.POST or None, initial={"title": found.title, "category": found.category})
+    if request.method == "POST" and form.is_valid():
+        rename_original(actor=request.user, original=found, **form.cleaned_data)  # type: ignore[arg-type]
+        messages.success(request, _("Saved."))
+        return redirect("ledger:original", number=found.number)
+    sees_private = Permission.VIEW_PRIVATE_METADATA in request.desk.rights(found.seller)  # type: ignore[attr-defined]
+    context = {
+        "original": found,
+        "image": found.image,
+        "form": form,
+        "fingerprints": found.image.fingerprints.order_by("algorithm"),
+        "metadata": _metadata_rows(found.image),
+        "private": {k: v for k, v in found.image.private_metadata.items() if v} if sees_private else None,
+        "certificate": found.statement.certificates.order_by("-created_at").first(),
+        "events": _story(found),
+    }
+    return render(request, "ledger/original_detail.html", context)
+
+
+def _metadata_rows(image: ImageFile) -> list[tuple[str, Any]]:
+    """What the file says about itself, only what it says."""
+    said = image.metadata
+    rows = [
+        (_("Camera"), " ".join(filter(None, [said.get("camera_make"), said.get("camera_model")]))),
+        (_("Lens"), said.get("lens_model")),
+        (_("Capture time, as the camera says"), said.get("captured_at")),
+        (_("Software"), said.get("software")),
+        (_("Colour profile"), said.get("icc_name")),
+        (_("JPEG quality, estimated"), said.get("jpeg_quality")),
+        (_("Content credentials (C2PA)"), _("present") if said.get("has_c2pa") else ""),
+        (_("Digital source type (IPTC)"), said.get("digital_source_type")),
+    ]
+    return [(label, value) for label, value in rows if value]
+
+
+def _story(found: Original) -> list[dict[str, Any]]:
+    image = found.image
+    events = [
+        {
+            "title": _("Registered: bytes sealed, entry written"),
+            "at": found.registered_at,
+            "state": "passed",
+            "by": str(found.registered_by) if found.registered_by else _("command line"),
+        }
+    ]
+    if image.state == ImageState.SEALED:
+        events.append({"title": _("Analysis waiting"), "at": None, "state": "waiting"})
+    elif image.state == ImageState.READY:
+        events.append({"title": _("Analysed: fingerprints and previews made"), "at": None, "state": "passed"})
+    else:
+        text = error_text(image.error_code)
+        detail = f"{text.title} {text.advice}"
+        events.append({"title": _("Cannot be opened as a picture"), "at": None, "state": "unknown", "text": detail})
+    for certificate in found.statement.certificates.order_by("created_at"):
+        events.append({"title": _("Certificate issued"), "at": certificate.created_at, "state": "passed"})
+    return events
+
+
+@needs(Permission.VIEW)
+@require_safe
+def picture(request: HttpRequest, image_id: int, size: int) -> HttpResponse:
+    """A preview (WebP, no metadata) of any stored picture that the person may see."""
+    image = ImageFile.objects.visible_to(request.user).select_related("blob").filter(pk=image_id).first()
+    content = thumbnail(image, size) if image is not None else None
+    if content is None:
+        raise Http404
+    response = send_file(content, name=f"{image_id}-{size}.webp", mime="image/webp", inline=True)
+    response["Cache-Control"] = "private, max-age=86400"
+    return response
+
+
+@needs(Permission.DOWNLOAD_ORIGINAL)
+@require_safe
+def original_file(request: HttpRequest, number: str) -> HttpResponse:
+    """The exact bytes that were registered."""
+    found: Original = find_or_404(request, Original.objects.select_related("image__blob", "seller"), number)
+    return send_file(read_blob(found.image.blob), name=found.image.file_name, mime=found.image.mime)
+
+
+@needs(Permission.VIEW)
+@require_safe
+def original_certificate(request: HttpRequest, number: str) -> HttpResponse:
+    """The signed PDF."""
+    found = _with_evidence(request, number)
+    certificate = certificate_of(actor=request.user, original=found)  # type: ignore[arg-type]
+    return send_file(read_blob(certificate.blob), name=f"originmark-{found.number}.pdf", mime="application/pdf")
+
+
+@needs(Permission.VIEW)
+@require_safe
+def original_bundle(request: HttpRequest, number: str) -> HttpResponse:
+    """The ZIP of core bundle and certificate; with ?original=1 also the exact bytes."""
+    found = _with_evidence(request, number)
+    certificate = certificate_of(actor=request.user, original=found)  # type: ignore[arg-type]
+    content = evidence_zip(
+        actor=request.user,  # type: ignore[arg-type]
+        certificate=certificate,
+        with_original=request.GET.get("original") == "1",
+    )
+    return send_file(content, name=f"originmark-{found.number}.zip", mime="application/zip")
+
+
+def _with_evidence(request: HttpRequest, number: str) -> Original:
+    rows = Original.objects.select_related("image__blob", "statement__entry", "statement__seller", "seller")
+    found: Original = find_or_404(request, rows, number)
+    return found
+
+
+def registering_jobs(request: HttpRequest) -> list[Job]:
+    """Archives of the seller at hand that are being registered."""
+    jobs = Job.objects.visible_to(request.user).of(seller_of(request))
+    unfinished = [JobState.QUEUED, JobState.RUNNING]
+    return list(jobs.filter(kind="originals.register_zip", state__in=unfinished).order_by("-pk")[:5])
+
+
+def count_words(number: int) -> str:
+    return ngettext("%(number)d picture", "%(number)d pictures", number) % {"number": number}

@@ -1,0 +1,118 @@
+"""The public pages: does this evidence hold? No account, no navigation, one answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from ledger.accounts.numbers import parse_number
+from ledger.error_texts import error_text
+from ledger.models import Statement
+from ledger.services.verification import MAX_EVIDENCE_BYTES, Verification, verify_evidence, verify_own
+from ledger.tlog.verify import Check, Report, Verdict
+
+STATES = {Verdict.PASSED: "passed", Verdict.FAILED: "failed", Verdict.INDETERMINATE: "unknown"}
+CHECK_NAMES = {
+    "archive": _("The ZIP can be read"),
+    "sums": _("The files are those the list names"),
+    "log": _("The log describes itself"),
+    "checkpoint": _("The checkpoint is well formed"),
+    "signature": _("The checkpoint is signed"),
+    "witness": _("Witnesses signed too"),
+    "proof": _("The proof is well formed"),
+    "entry": _("The entry is well formed"),
+    "inclusion": _("The entry is in the signed tree"),
+    "claim": _("The claim is what the entry commits to"),
+    "who": _("The identity is what the entry commits to"),
+    "original": _("The picture is the registered file"),
+}
+KIND_NAMES = {
+    "image.registered": _("Registration of an original picture"),
+    "query.recorded": _("Record of a search for copies"),
+    "check.recorded": _("Record of a hidden-image check"),
+}
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def verify(request: HttpRequest) -> HttpResponse:
+    """Drop a ZIP or a PDF; the answer comes first, then why, then the raw values."""
+    file = request.FILES.get("evidence")
+    if request.method != "POST":
+        return render(request, "ledger/verify.html", {"limit": MAX_EVIDENCE_BYTES})
+    if file is None:
+        context = {"limit": MAX_EVIDENCE_BYTES, "error": error_text("no_file")}
+        return render(request, "ledger/verify.html", context, status=400)
+    found = verify_evidence(file.read(MAX_EVIDENCE_BYTES + 1))
+    context = {"limit": MAX_EVIDENCE_BYTES, "file_name": file.name, "found": found, **_answer(found)}
+    return render(request, "ledger/verify.html", context)
+
+
+def _answer(found: Verification) -> dict[str, Any]:
+    """Verdict, headline and reasons in words."""
+    verdict = found.verdict
+    answer: dict[str, Any] = {"state": STATES[verdict], "error": error_text(found.code) if found.code else None}
+    report = found.report
+    if report is None:
+        answer["title"] = _("Cannot tell")
+        return answer
+    answer |= report_context(report)
+    if verdict is Verdict.FAILED:
+        answer["title"] = _("Does not hold")
+        if report.verdict is not Verdict.FAILED:
+            answer["text"] = _("The PDF was changed after it was signed.")
+    elif verdict is Verdict.INDETERMINATE:
+        answer["title"] = _("Cannot tell")
+    elif found.is_ours:
+        answer["title"] = _("Holds")
+        answer["text"] = _("Signed by this site's log and unchanged.")
+    else:
+        answer["title"] = _("Holds under a key this site does not know")
+        answer["text"] = _("The evidence agrees with itself. Compare the key below with one you trust.")
+    return answer
+
+
+def report_context(report: Report) -> dict[str, Any]:
+    """A report's checks, entry and files for the page."""
+    found = report.disagreement
+    return {
+        "report": report,
+        "checks": [_check_row(check) for check in report.checks],
+        "disagreement": _check_row(found) if found else None,
+        "kind": KIND_NAMES.get(report.entry.kind, report.entry.kind) if report.entry else "",
+        "seller_name": _seller_name(report),
+    }
+
+
+def _check_row(check: Check) -> dict[str, Any]:
+    return {"name": CHECK_NAMES.get(check.name, check.name), "state": STATES[check.verdict], "check": check}
+
+
+def _seller_name(report: Report) -> str:
+    """The name in a disclosed identity document, once it was checked against the entry."""
+    who = report.who or {}
+    seller = who.get("seller")
+    return str(seller.get("name", "")) if isinstance(seller, dict) else ""
+
+
+@login_not_required
+@require_safe
+def certificate_public(request: HttpRequest, number: str) -> HttpResponse:
+    """Where a certificate's QR code leads: the live answer for that proof number, without the picture."""
+    parsed = parse_number(number)
+    rows = Statement.objects.select_related("entry", "seller").exclude(seller=None)
+    statement = rows.filter(number=parsed).first() if parsed else None
+    if statement is None:
+        raise Http404
+    report = verify_own(statement)
+    context = {"statement": statement, "state": STATES[report.verdict], **report_context(report)}
+    context["site"] = settings.PUBLIC_URL or request.get_host()
+    response = render(request, "ledger/certificate_public.html", context)
+    response["X-Robots-Tag"] = "noindex"
+    return response
