@@ -43,7 +43,7 @@ function axes(data) {
   const font = `12px ${getComputedStyle(document.body).fontFamily}`;
   const room = Math.max(1, Math.ceil(data.rows.length / 8));
   return [
-    { stroke, font, grid: { show: false }, ticks: { show: false },
+    { stroke, font, grid: { show: false }, ticks: { show: false }, size: 32,
       splits: () => data.rows.map((_, i) => i).filter((i) => i % room === 0), values: (u, splits) => splits.map((i) => (data.rows[i] ? data.rows[i].label : "")) },
     { stroke, font, grid, ticks: { show: false }, size: 44, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 50000, 100000] },
   ];
