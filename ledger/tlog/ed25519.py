@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from ledger.tlog.errors import SignatureInvalid, SignatureUncheckable
+from ledger.tlog.errors import SignatureInvalid, SignatureUncheckable, SigningUnavailable
 
 try:
     from cryptography.exceptions import InvalidSignature
@@ -48,7 +48,7 @@ def public_key(seed: bytes) -> bytes:
 
 def _private_key(seed: bytes) -> "Ed25519PrivateKey":
     if not HAS_CRYPTOGRAPHY:
-        raise SignatureUncheckable("signing needs the cryptography package")
+        raise SigningUnavailable("signing needs the cryptography package")
     return Ed25519PrivateKey.from_private_bytes(seed)
 
 

@@ -96,7 +96,7 @@ def format_entry(entry: Entry) -> bytes:
         data = text.encode("utf-8")
     except (TypeError, AttributeError, UnicodeEncodeError) as error:
         raise EntryError(f"a field has the wrong type: {error}") from error
-    if _is_well_formed(data) and type(entry.seq) is int and entry.v == 1:
+    if _match(data) and type(entry.seq) is int and entry.v == 1:
         return data
     fields = (claim, entry.kind, entry.log, prev, entry.seq, entry.ts, entry.v, who)
     raise _explanation(dict(zip(_ENTRY_FIELDS, fields, strict=True)))
@@ -106,8 +106,8 @@ def parse_entry(data: bytes) -> Entry:
     """The entry behind these bytes, or EntryError / JsonError. format_entry gives back exactly the same bytes."""
     if len(data) > MAX_ENTRY_BYTES:
         raise EntryTooLarge("an entry is at most 1,024 bytes", expected=MAX_ENTRY_BYTES, actual=len(data))
-    match = _ENTRY.fullmatch(data)
-    if match is None or not _is_well_formed(data):
+    match = _match(data)
+    if match is None:
         raise _explanation(parse_canonical_json(data))
     claim, kind, log, prev, seq, ts, who = (part.decode("ascii") for part in match.groups())
     return Entry(
@@ -121,18 +121,19 @@ def parse_entry(data: bytes) -> Entry:
     )
 
 
-def _is_well_formed(data: bytes) -> bool:
+def _match(data: bytes) -> re.Match[bytes] | None:
+    """The fields of a well-formed entry, or None."""
     match = _ENTRY.fullmatch(data)
     if match is None:
-        return False
+        return None
     kind, seq, ts = match.group(2, 5, 6)
     if kind.decode("ascii") not in KINDS or (len(seq) == 16 and int(seq) > MAX_INTEGER):
-        return False
+        return None
     try:
         datetime.fromisoformat(ts.decode("ascii"))  # refuses the 30th of February
     except ValueError:
-        return False
-    return True
+        return None
+    return match
 
 
 def _explanation(document: object) -> EntryError:

@@ -237,6 +237,12 @@ class SignatureUncheckable(NoteError):
     code = "signature.uncheckable"
 
 
+class SigningUnavailable(NoteError):
+    """This machine lacks the means to sign."""
+
+    code = "signature.unavailable"
+
+
 class CheckpointError(TlogError):
     code = "checkpoint.syntax"
 
