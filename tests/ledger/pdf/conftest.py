@@ -43,7 +43,10 @@ def tool(tmp_path: Path) -> Tool:
         path = tmp_path / "document.pdf"
         path.write_bytes(pdf)
         # -raw: in the order of the page's content, which is the order it is read aloud in
-        first, last = (["-raw"], ["-"]) if command == "pdftotext" else ([], [])
+        first, last = {
+            "pdftotext": (["-raw"], ["-"]),
+            "pdftoppm": ([], [str(tmp_path / "page")]),
+        }.get(command, ([], []))
         done = subprocess.run([command, *first, *options, str(path), *last], capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode()

@@ -6,7 +6,9 @@ import random
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
+import cv2
 import pikepdf
 import pytest
 from PIL import Image
@@ -279,3 +281,9 @@ def test_a_signed_certificate_with_a_16_kb_bundle_in_a_log_of_two_million_stays_
     document = samples.certificate(shared=shared, thumbnail=photo.getvalue())
     pdf = render_certificate(document, attachments=[full])
     assert len(sign_pdf(pdf, **signer._asdict(), reason="evidence", signed_at=samples.ISSUED)) <= 150_000
+
+
+def test_the_qr_code_leads_to_the_verify_page(tool: Tool, tmp_path: Path) -> None:
+    tool("pdftoppm", "-png", "-r", "150", "-l", "1", pdf=render_certificate(samples.certificate()))
+    page = cv2.imread(str(tmp_path / "page-1.png"))
+    assert cv2.QRCodeDetector().detectAndDecode(page)[0] == samples.common().verify_url
