@@ -152,7 +152,7 @@ def jpeg_bytes(image: Image.Image, quality: int = 88, **options: Any) -> bytes:
 
 def png_bytes(image: Image.Image, **options: Any) -> bytes:
     """A PNG of the picture."""
-    return encoded(image, "PNG", compress_level=1, **options)
+    return encoded(image, "PNG", **{"compress_level": 1, **options})
 
 
 def webp_bytes(image: Image.Image, quality: int = 80, **options: Any) -> bytes:

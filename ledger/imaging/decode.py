@@ -13,14 +13,17 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, MpoImagePlugin, WebPImagePlugin
 
 from ledger.imaging import structure
 from ledger.imaging.errors import CorruptPixels, DecodeMemory, TooManyPixels
 from ledger.imaging.scan import MAX_PIXELS, SMALL_SIDE
 
+# Pillow imports its formats on first use; in the child that would be under the first picture's memory limit.
+Image.preinit()
+MPO, WEBP = MpoImagePlugin.MpoImageFile.format, WebPImagePlugin.WebPImageFile.format
 # MPO is a JPEG that carries further pictures; the first one is what everybody sees.
-PILLOW_FORMATS = {"JPEG": ("JPEG", "MPO"), "PNG": ("PNG",), "WEBP": ("WEBP",)}
+PILLOW_FORMATS = {"JPEG": ("JPEG", MPO), "PNG": ("PNG",), "WEBP": (WEBP,)}
 ORIENTATION_TAG = 0x0112
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

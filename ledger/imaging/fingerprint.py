@@ -1,8 +1,9 @@
 """Perceptual fingerprints: 64 bits that stay close when a picture is scaled or re-encoded. Hints, never verdicts.
 
-phash and dhash are bit for bit those of the imagehash library, so the values recorded in the ledger can be checked
-with other tools. Here the grey picture is made once, both reductions come out of one pass over it, and mirrored or
-turned views are derived from the reductions instead of from the pixels.
+phash and dhash are bit for bit those of the imagehash library under Pillow 13 (older ones round differently where a
+picture is more than twice as tall as wide), so what the ledger records can be checked with other tools. Here the grey
+picture is made once, both reductions come out of one pass over it, and mirrored or turned views are derived from the
+reductions instead of from the pixels.
 """
 
 from collections.abc import Iterator
@@ -111,14 +112,36 @@ def _views(grey: Grey) -> Iterator[Reductions]:
 def _reduce(grey: Grey) -> Reductions:
     """Both reductions, equal to Pillow's Lanczos `resize` to (32, 32) and to (9, 8)."""
     height, width = grey.shape
-    columns = np.hstack([_weights(width, PHASH_SIDE), _weights(width, DHASH_WIDTH)])
-    across = np.empty((height, PHASH_SIDE + DHASH_WIDTH))
-    for top in range(0, height, BLOCK_ROWS):
-        rows = grey[top : top + BLOCK_ROWS].astype(np.float64)
-        across[top : top + BLOCK_ROWS] = _round(rows @ columns)
+    if _is_tall(grey, PHASH_SIDE, PHASH_SIDE) or _is_tall(grey, DHASH_WIDTH, HASH_SIDE):
+        return Reductions(_resize(grey, PHASH_SIDE, PHASH_SIDE), _resize(grey, DHASH_WIDTH, HASH_SIDE))
+    # One pass over the pixels for both: this is where the time goes.
+    across = _pass(grey, np.hstack([_weights(width, PHASH_SIDE), _weights(width, DHASH_WIDTH)]))
     square = _round(_weights(height, PHASH_SIDE).T @ across[:, :PHASH_SIDE])
     strip = _round(_weights(height, HASH_SIDE).T @ across[:, PHASH_SIDE:])
     return Reductions(square.astype(np.uint8), strip.astype(np.uint8))
+
+
+def _resize(grey: Grey, columns: int, rows: int) -> Grey:
+    height, width = grey.shape
+    if _is_tall(grey, columns, rows):
+        down = _pass(grey.T, _weights(height, rows)).T
+        return _round(down @ _weights(width, columns)).astype(np.uint8)
+    across = _pass(grey, _weights(width, columns))
+    return _round(_weights(height, rows).T @ across).astype(np.uint8)
+
+
+def _is_tall(grey: Grey, columns: int, rows: int) -> bool:
+    """Whether Pillow reduces the height before the width; each pass rounds, so the order can show in the result."""
+    height, width = grey.shape
+    return bool(height > rows and height - rows > 2 * (width - columns))
+
+
+def _pass(grey: Grey, weights: Floats) -> Floats:
+    """Each row of pixels times the weights, rounded: float64 (rows, weights.shape[1]) holding 0..255."""
+    reduced = np.empty((grey.shape[0], weights.shape[1]))
+    for top in range(0, grey.shape[0], BLOCK_ROWS):
+        reduced[top : top + BLOCK_ROWS] = _round(grey[top : top + BLOCK_ROWS].astype(np.float64) @ weights)
+    return reduced
 
 
 def _round(sums: Floats) -> Floats:

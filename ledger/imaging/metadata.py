@@ -8,6 +8,7 @@ import hashlib
 import math
 import struct
 import unicodedata
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -54,7 +55,9 @@ def read_metadata(data: bytes) -> Metadata:
     )
     for flag, reader in readers:
         try:
-            values.update(reader(data, walked))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Pillow also warns about every oddity that it gets over
+                values.update(reader(data, walked))
         except Exception:  # noqa: BLE001 - readers of hostile metadata fail in every way; the picture is still good
             flags.append(flag)
     if values.get("has_c2pa"):

@@ -1,0 +1,87 @@
+"""Operations that go wrong on purpose, run in a real child by test_sandbox.py."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+Answer = tuple[dict[str, Any], list[bytes]]
+
+
+def echo_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
+    return params, list(blobs)
+
+
+def count_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
+    return {"bytes": sum(map(len, blobs))}, []
+
+
+def sleep_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
+    time.sleep(params["s"])
+    return {}, []
+
+
+def spin_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
+    while True:
+        pass
+
+
+def crash_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return {}, []
+
+
+def exit_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
+    os._exit(3)
+
+
+def raise_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
+    raise KeyError("surprise")
+
+
+def hoard_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
+    return {"length": len(bytearray(params["bytes"]))}, []
+
+
+def scribble_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
+    with open(params["path"], "wb") as file:  # noqa: PTH123
+        file.write(b"x" * 100)
+        file.flush()
+    return {}, []
+
+
+def open_many_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
+    opened: list[int] = []
+    try:
+        opened.extend(os.open("/dev/null", os.O_RDONLY) for _ in range(200))
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+    return {"opened": len(opened)}, []
+
+
+def flood_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
+    """Write nonsense where answers are expected, on whichever descriptor is the connection."""
+    for descriptor in range(3, 64):
+        try:
+            os.write(descriptor, b"\xff" * 64)
+        except OSError:
+            continue
+    return {}, []
+
+
+def surroundings_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
+    status = dict(line.split(":\t", 1) for line in open("/proc/self/status").read().splitlines() if ":\t" in line)  # noqa: PTH123, SIM115
+    return {
+        "environment": sorted(os.environ),
+        "folder": os.getcwd(),  # noqa: PTH109
+        "no_new_privileges": status["NoNewPrivs"],
+        "threads": threading.active_count(),
+        "pid": os.getpid(),
+    }, []
+
+
+def not_an_operation(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
+    return {}, []
