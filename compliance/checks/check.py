@@ -9,13 +9,12 @@ from time import perf_counter
 from typing import Any
 
 from compliance.checks.base import Finding, Level, RuleOutcome, Value, Verdict, overall, run_rule
-from compliance.checks.categories import category_by_slug
-from compliance.checks.errors import UnknownCategory
 from compliance.checks.heatmap import pair_heatmap
 from compliance.checks.opening import open_pair
 from compliance.checks.pair import Pair, Side
 from compliance.checks.profile import Profile
 from compliance.checks.rules import NOT_LOOKED_AT, RULES
+from ledger.categories import UnknownCategory, category_by_slug
 
 REPORT_VERSION = 1
 ORDER = (Level.ERROR, Level.CONFIRM, Level.WARNING)

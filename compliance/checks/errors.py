@@ -67,22 +67,6 @@ class ProfileValueInvalid(ProfileError):
     code = "profile.value_invalid"
 
 
-class CategoriesInvalid(ChecksError):
-    """The category file is malformed; expected and actual are in the message."""
-
-    code = "categories.invalid"
-
-
-class UnknownCategory(ChecksError):
-    """A category slug that the category file does not hold."""
-
-    code = "categories.unknown"
-
-    def __init__(self, slug: str) -> None:
-        super().__init__(f"no category {slug!r}")
-        self.slug = slug
-
-
 class PictureRefused(ChecksError):
     """One file of the pair cannot be read as a picture, so nothing can be said about the pair.
 

@@ -90,6 +90,12 @@ def pair_heatmap(pair: Pair, findings: Sequence[Finding]) -> bytes:
     return difference_heatmap(pair.main_work, pair.hidden_work, findings, sizes=sizes)
 
 
+def pair_overlay(pair: Pair) -> Pixels:
+    """The difference of a pair without scale and list, at most PANEL_MAX_PX long: for a page that has its own legend."""
+    size = frame_size(pair.main_work.shape[1], pair.main_work.shape[0], PANEL_MAX_PX)
+    return difference_overlay(fit(pair.main_work, size), fit(pair.hidden_work, size))
+
+
 def _panel(main: Pixels, hidden: Pixels, hidden_size: tuple[int, int]) -> Panel:
     size = frame_size(main.shape[1], main.shape[0], PANEL_MAX_PX)
     overlay = difference_overlay(fit(main, size), fit(hidden, size))

@@ -19,7 +19,6 @@ from compliance.checks.errors import (
 )
 
 FOLDER = files("compliance.checks").joinpath("profiles")
-NOT_PROFILES = frozenset({"categories.toml"})
 STATUSES = ("published", "reported", "unverified", "ours")
 FORMATS = ("JPEG", "PNG", "WEBP")
 PROFILE_KEYS = ("id", "version", "title", "marketplace", "effective_from", "status", "limits")
@@ -108,9 +107,7 @@ class Profile:
 def list_profiles() -> tuple[Profile, ...]:
     """Every profile of the package in every version, by id and version."""
     found = [
-        parse_profile(file.read_bytes(), name=file.name)
-        for file in FOLDER.iterdir()
-        if file.name.endswith(".toml") and file.name not in NOT_PROFILES
+        parse_profile(file.read_bytes(), name=file.name) for file in FOLDER.iterdir() if file.name.endswith(".toml")
     ]
     return tuple(sorted(found, key=lambda profile: (profile.id, profile.version)))
 

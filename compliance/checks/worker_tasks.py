@@ -8,16 +8,21 @@ from PIL import Image
 
 from compliance.checks.check import check_opened
 from compliance.checks.errors import PictureRefused
+from compliance.checks.heatmap import pair_overlay
 from compliance.checks.opening import open_pair
+from compliance.checks.pair import Pair
 from compliance.checks.profile import load_profile
-from ledger.imaging.thumbnail import encode_webp
+from ledger.imaging.thumbnail import encode_webp, make_thumbnails
+
+CHECK_PAIR_TASK = "compliance.checks.worker_tasks:check_pair_task"
 
 
 def check_pair_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    """Blobs: main, hidden. Params: profile, profile_version (or null), main_name, hidden_name, category.
+    """Blobs: main, hidden. Params: profile, profile_version (or null), main_name, hidden_name, category, pictures.
 
-    Returns the report of PairReport.to_dict and [heatmap PNG, main preview WebP, hidden preview WebP]; or, when a
-    file is no picture, {"refused": {code, side, cause, detail}} and no bytes.
+    Returns the report of PairReport.to_dict and [heatmap PNG, difference WebP, then the previews of main and of hidden,
+    each in the sizes of ledger.imaging.thumbnail.LONG_SIDES]; no bytes with pictures=False. When a file is no picture:
+    {"refused": {code, side, cause, detail}} and no bytes.
     """
     main, hidden = blobs
     profile = load_profile(str(params["profile"]), params.get("profile_version"))
@@ -39,5 +44,11 @@ def check_pair_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dic
         clock=perf_counter,
         decode_ms=round((perf_counter() - since) * 1000, 2),
     )
-    previews = [encode_webp(Image.fromarray(side.preview)) for side in (pair.main, pair.hidden)]
-    return report.to_dict(), [report.heatmap, *previews]
+    pictures = [report.heatmap, *_previews(pair)] if params.get("pictures", True) else []
+    return report.to_dict(), pictures
+
+
+def _previews(pair: Pair) -> list[bytes]:
+    """The difference alone, in the main image's frame, and both files in both preview sizes, smallest first."""
+    sides = (make_thumbnails(Image.fromarray(side.preview)) for side in (pair.main, pair.hidden))
+    return [encode_webp(Image.fromarray(pair_overlay(pair))), *(each.data for side in sides for each in side)]

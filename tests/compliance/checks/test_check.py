@@ -135,23 +135,29 @@ def test_an_animation_is_refused():
     assert error.value.cause == "animated"
 
 
-def test_the_task_returns_json_and_three_pictures():
+def test_the_task_returns_json_the_difference_and_previews_in_two_sizes():
     fields, blobs = check_pair_task([MAIN, HIDDEN], PARAMS)
     json.dumps(fields)
     assert fields["verdict"] == "INDETERMINATE"
-    assert [Image.open(io.BytesIO(blob)).format for blob in blobs] == ["PNG", "WEBP", "WEBP"]
+    assert [Image.open(io.BytesIO(blob)).format for blob in blobs] == ["PNG", *["WEBP"] * 5]
 
 
 def test_previews_keep_the_shape_of_their_own_file():
     _, blobs = check_pair_task([encode(product((2000, 1000))), encode(product((600, 900)))], PARAMS)
-    assert [Image.open(io.BytesIO(blob)).size for blob in blobs[1:]] == [(1024, 512), (600, 900)]
+    sizes = [Image.open(io.BytesIO(blob)).size for blob in blobs[1:]]
+    assert sizes == [(1000, 500), (320, 160), (1024, 512), (213, 320), (600, 900)]
 
 
 def test_previews_carry_no_metadata():
     exif = Image.Exif()
     exif[0x010F] = "Maker"
     _, blobs = check_pair_task([MAIN, encode(product(), "JPEG", exif=exif)], PARAMS)
-    assert not Image.open(io.BytesIO(blobs[2])).getexif()
+    assert not any(Image.open(io.BytesIO(blob)).getexif() for blob in blobs[1:])
+
+
+def test_the_task_draws_nothing_when_nobody_looks():
+    fields, blobs = check_pair_task([MAIN, HIDDEN], {**PARAMS, "pictures": False})
+    assert (fields["verdict"], blobs) == ("INDETERMINATE", [])
 
 
 def test_the_task_names_a_refusal():
@@ -171,4 +177,4 @@ def test_the_task_runs_inside_the_limited_child():
     with PixelPool(1) as pool:
         result = pool.run("compliance.checks.worker_tasks:check_pair_task", [MAIN, HIDDEN], PARAMS)
     assert result.values["verdict"] == "INDETERMINATE"
-    assert len(result.blobs) == 3
+    assert len(result.blobs) == 6
