@@ -1,6 +1,7 @@
 """The compliance app's kinds of job."""
 
 from compliance.services.gallery import update_gallery
+from compliance.services.search import run_search
 from ledger.services.job_context import JobContext
 from ledger.services.job_registry import job
 
@@ -9,3 +10,8 @@ from ledger.services.job_registry import job
 def gallery(ctx: JobContext, image_ids: list[int]) -> dict[str, int]:
     assert ctx.job.seller is not None  # noqa: S101 - this kind is always somebody's
     return {"added": update_gallery(seller=ctx.job.seller, image_ids=image_ids)}
+
+
+@job("search.run", timeout_s=120)
+def search(ctx: JobContext, run_id: int) -> dict[str, str]:
+    return {"number": run_search(run_id).number}

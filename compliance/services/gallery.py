@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 
+from compliance.indexes.hash_scan import Change, SellerIndexes
 from compliance.models import Gallery, GalleryItem, ListingImage
+from compliance.search.index import Item, country_number
+from compliance.search.query import DHASH, MIN_QUALITY, PHASH
 from ledger.accounts.models import Seller
-from ledger.models import ImageFile, ImageState, Original
+from ledger.categories import load_categories
+from ledger.models import Fingerprint, ImageFile, ImageState, Original
 from ledger.services.jobs import enqueue_job
 
 
@@ -74,3 +79,81 @@ def newest_import(seller: Seller) -> datetime | None:
         .values_list("listing__last_seen", flat=True)
         .first()
     )
+
+
+# The index: what a search asks -----------------------------------------------------------------------------------
+
+LOAD_ROWS = 2000
+CATEGORY_NUMBERS = {category.slug: number for number, category in enumerate(load_categories(), start=1)}
+ROW_FIELDS = (
+    "pk",
+    "deleted",
+    "image_id",
+    "image__sha256",
+    "image__pixel_sha256",
+    "image__created_at",
+    "original_id",
+    "original__category",
+    "listing_image__listing__category",
+    "listing_image__listing__shop_country",
+    "listing_image__listing__listed_at",
+    "listing_image__listing__first_seen",
+    "listing_image__listing__delisted_at",
+)
+
+
+class GallerySource:
+    """One seller's gallery rows as an index wants them."""
+
+    def __init__(self, seller_id: int) -> None:
+        self.seller_id = seller_id
+
+    def current_generation(self) -> int:
+        """How often the gallery changed; one cheap query."""
+        return Gallery.objects.filter(pk=self.seller_id).values_list("generation", flat=True).first() or 0
+
+    def load_since(self, generation: int) -> Iterator[Change]:
+        """Rows changed after a generation, a portion at a time."""
+        changed = GalleryItem.objects.filter(seller=self.seller_id, generation__gt=generation).order_by("pk")
+        last = 0
+        while rows := list(changed.filter(pk__gt=last).values(*ROW_FIELDS)[:LOAD_ROWS]):
+            codes = _codes([row["image_id"] for row in rows])
+            for row in rows:
+                yield Change(row["pk"], None if row["deleted"] else _index_item(row, codes.get(row["image_id"], {})))
+            last = rows[-1]["pk"]
+
+
+def _codes(image_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """Fingerprints as numbers, by image and algorithm; those of nearly plain pictures are left out."""
+    rows = Fingerprint.objects.filter(image__in=image_ids, quality__gte=MIN_QUALITY)
+    codes: dict[int, dict[str, int]] = {}
+    for image_id, algorithm, value in rows.values_list("image_id", "algorithm", "value"):
+        codes.setdefault(image_id, {})[algorithm] = int.from_bytes(bytes(value), "big")
+    return codes
+
+
+def _seconds(moment: datetime | None) -> int:
+    return int(moment.timestamp()) if moment is not None else 0
+
+
+def _index_item(row: dict[str, Any], codes: dict[str, int]) -> Item:
+    is_original = row["original_id"] is not None
+    prefix = "listing_image__listing__"
+    category = row["original__category"] if is_original else row[prefix + "category"]
+    return Item(
+        id=row["pk"],
+        sha256=bytes(row["image__sha256"]),
+        pixel_sha256=bytes(row["image__pixel_sha256"] or b""),
+        phash=codes.get(PHASH, 0),
+        dhash=codes.get(DHASH, 0),
+        is_original=is_original,
+        listed_at=_seconds(row[prefix + "listed_at"]),
+        first_seen=_seconds(row[prefix + "first_seen"] or row["image__created_at"]),
+        delisted_at=_seconds(row[prefix + "delisted_at"]),
+        category=CATEGORY_NUMBERS.get(category or "", 0),
+        country=country_number(row[prefix + "shop_country"] or ""),
+    )
+
+
+# This process's copies; each asks for the generation before every search.
+indexes = SellerIndexes(GallerySource)
