@@ -1,9 +1,10 @@
 """The compliance app's kinds of job."""
 
-from compliance.services.gallery import update_gallery
+from compliance.services.gallery import sweep_gallery, update_gallery
 from compliance.services.search import run_search
 from ledger.services.job_context import JobContext
 from ledger.services.job_registry import job
+from ledger.services.periodic import periodic
 
 
 @job("gallery.update")
@@ -15,3 +16,6 @@ def gallery(ctx: JobContext, image_ids: list[int]) -> dict[str, int]:
 @job("search.run", timeout_s=120)
 def search(ctx: JobContext, run_id: int) -> dict[str, str]:
     return {"number": run_search(run_id).number}
+
+
+periodic("gallery", interval_s=60)(sweep_gallery)

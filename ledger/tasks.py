@@ -6,7 +6,9 @@ from ledger.services import archives
 from ledger.services.job_context import JobContext
 from ledger.services.job_registry import HEAVY, job
 from ledger.services.jobs import run_job
-from ledger.services.pictures import analyse_pictures
+from ledger.services.log import seal_if_due
+from ledger.services.periodic import periodic
+from ledger.services.pictures import analyse_pictures, sweep_pictures
 
 
 def run(job_id: int) -> None:
@@ -23,3 +25,7 @@ def analyse(ctx: JobContext, image_ids: list[int]) -> dict[str, int]:
 @job("originals.register_zip", timeout_s=590)
 def register_zip(ctx: JobContext, **args: Any) -> dict[str, Any]:
     return archives.register_zip(ctx, **args)
+
+
+periodic("checkpoint", interval_s=5)(seal_if_due)
+periodic("sealed pictures", interval_s=60)(sweep_pictures)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
 from ledger.accounts.models import Seller, User
@@ -210,13 +211,13 @@ def _require_extension(tree_head: heads.Checkpoint, newest: Checkpoint | None) -
         raise LogForkError(f"the first {signed.tree_size} entries are not those that were signed")
 
 
-def seal_if_due(*, interval_s: int) -> Checkpoint | None:
+def seal_if_due() -> Checkpoint | None:
     """Sign when there is something new and the last checkpoint is old enough; called by the supervisor."""
     head, newest = LogHead.objects.first(), latest_checkpoint()
     if head is None or head.size == (newest.tree_size if newest else 0):
         return None
     age = timezone.now() - newest.signed_at if newest else None
-    return seal() if age is None or age.total_seconds() >= interval_s else None
+    return seal() if age is None or age.total_seconds() >= settings.CHECKPOINT_INTERVAL_S else None
 
 
 def seal_now(*, actor: User, seller: Seller) -> Checkpoint | None:

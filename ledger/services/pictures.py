@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from itertools import groupby
 
 from django.db import transaction
+from django.utils import timezone
 
 from ledger.imaging.errors import ImagingError
 from ledger.imaging.results import Analysis, parse_analysis
 from ledger.imaging.sandbox import PixelPool, TaskResult
-from ledger.models import Fingerprint, ImageFile, ImageState
+from ledger.models import Fingerprint, ImageFile, ImageState, Job
 from ledger.services.blobs import BlobUnreadableError, read_blob, read_part, write_part
+from ledger.services.jobs import UNFINISHED, enqueue_job
 from ledger.signals import pictures_analysed
 
+ANALYSE_JOB = "pictures.analyse"
+SWEEP_AFTER = timedelta(minutes=2)
 ANALYSE = "ledger.imaging.analysis:analyse_task"
 ANALYSIS_VERSION = 1
 THUMBNAILS = {320: "thumb-s", 1024: "thumb-l"}  # long side in pixels -> part of the blob
@@ -118,6 +124,19 @@ def thumbnail(image: ImageFile, long_side: int) -> bytes | None:
         return None
 
 
-def waiting_for_analysis(*, limit: int = 500) -> list[int]:
-    """Sealed pictures that no unfinished job is known to look after, oldest first."""
-    return list(ImageFile.objects.filter(state=ImageState.SEALED).order_by("pk").values_list("pk", flat=True)[:limit])
+def sweep_pictures(*, limit: int = 200) -> int:
+    """Find sealed pictures that no unfinished job looks after, and enqueue them again.
+
+    Covers a job that gave up and a crash between sealing and enqueueing; recent ones are left to their own job.
+    """
+    if Job.objects.filter(kind=ANALYSE_JOB, state__in=UNFINISHED).exists():
+        return 0
+    before = timezone.now() - SWEEP_AFTER
+    waiting = ImageFile.objects.filter(state=ImageState.SEALED, created_at__lt=before)
+    # Pictures of originals and listings only: a query or a pair is decoded by its own job.
+    waiting = waiting.exclude(original=None, listing_image=None).select_related("seller").order_by("seller", "pk")
+    for seller, images in groupby(waiting[:limit], key=lambda image: image.seller):
+        with transaction.atomic():
+            args = {"image_ids": [image.pk for image in images]}
+            enqueue_job(kind=ANALYSE_JOB, args=args, seller=seller, actor=None, dedupe_key="sweep")
+    return len(waiting[:limit])
