@@ -7,10 +7,8 @@ vendored; without this class collectstatic stops at the first such comment, and 
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
-class StaticFilesStorage(CompressedManifestStaticFilesStorage):
+class StaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # whitenoise comes without types
     patterns = tuple(
         (glob, tuple(rule for rule in rules if "sourceMappingURL" not in str(rule)))
         for glob, rules in CompressedManifestStaticFilesStorage.patterns
     )
-    # Modules import each other by relative path; the hashed copy must import the hashed copy.
-    support_js_module_import_aggregation = True

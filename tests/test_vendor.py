@@ -1,10 +1,12 @@
 """Browser files we did not write are exactly what VENDOR.toml says, and our own pages fit beside them."""
 
+import gzip
 import hashlib
 import re
 import tomllib
 from pathlib import Path
 
+import django_htmx
 import pytest
 
 from config.vendor import ICON_NAMES, MANIFEST, PACKAGES, SPRITE, STATIC, VENDOR
@@ -78,3 +80,16 @@ def test_own_script_evaluates_no_text(path):
         r"\beval\(|new Function\(|\.innerHTML\b|insertAdjacentHTML|setTimeout\(\s*['\"]",
         path.read_text(encoding="utf-8"),
     )
+
+
+def test_first_load_of_a_chart_page_fits_in_150_kilobytes():
+    """Everything a first visit fetches besides the HTML and pictures of goods, as gzip makes it; brotli is a quarter smaller."""
+    fetched = [
+        *VENDOR.glob("*.css"),
+        *VENDOR.glob("*.js"),
+        *(STATIC / "css").glob("*.css"),
+        *(STATIC / "js").glob("*.js"),
+        *(STATIC / "img").glob("*.svg"),
+        Path(django_htmx.__file__).parent / "static" / "django_htmx" / "htmx-2.min.js",
+    ]
+    assert sum(len(gzip.compress(path.read_bytes(), 9)) for path in fetched) <= 150_000
