@@ -119,6 +119,7 @@ class Statement(models.Model):
         indexes = [
             models.Index(fields=["seller", "-entry"], name="statement_history"),
             models.Index(fields=["seller", "kind", "-entry"], name="statement_history_kind"),
+            models.Index(fields=["seller", "kind", "logged_at"], name="statement_by_time"),  # counts by week
         ]
 
     def __str__(self) -> str:
@@ -174,7 +175,10 @@ class ImageFile(models.Model):
     objects = SellerQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["seller", "sha256"], name="image_by_digest")]
+        indexes = [
+            models.Index(fields=["seller", "sha256"], name="image_by_digest"),
+            models.Index(fields=["seller", "state", "-id"], name="image_by_state"),
+        ]
 
     def __str__(self) -> str:
         return self.file_name
