@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, MpoImagePlugin, WebPImagePlugin
 
 from ledger.imaging import structure
-from ledger.imaging.errors import CorruptPixels, DecodeMemory, TooManyPixels
+from ledger.imaging.errors import CorruptPixels, DecodeMemory, ImagingError, TooManyPixels
 from ledger.imaging.scan import MAX_PIXELS, SMALL_SIDE
 
 # Pillow imports its formats on first use; in the child that would be under the first picture's memory limit.
@@ -79,24 +79,29 @@ def decode_picture(data: bytes) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            opened = _load(data, picture_format)
-            orientation = _orientation(opened, flags)
-            source_mode = opened.mode
-            image = _to_srgb(opened, flags)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning, TooManyPixels) as error:
+            image, source_mode = _decode(data, picture_format, flags)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooManyPixels(str(error)[:80]) from error
     except MemoryError as error:
         raise DecodeMemory from error
-    except CorruptPixels:
+    except ImagingError:
         raise
     except Exception as error:  # Pillow's decoders raise nearly every built-in exception on damaged input
         raise CorruptPixels(f"{type(error).__name__}: {error}"[:120]) from error
-    if orientation in UPRIGHT:
-        image = _transpose(image, orientation)
-        flags.append("rotated")
     if min(image.size) < SMALL_SIDE:
         flags.append("too_small")
     return Picture(image, picture_format, source_mode, tuple(flags))
+
+
+def _decode(data: bytes, picture_format: str, flags: list[str]) -> tuple[Image.Image, str]:
+    """Upright sRGB and the file's own mode. Each step lets go of the picture before it: at 50 MP each is 200 MB."""
+    image = _load(data, picture_format)
+    source_mode, orientation = image.mode, _orientation(image, flags)
+    image = _to_srgb(image, flags)
+    if orientation in UPRIGHT:
+        image = image.transpose(UPRIGHT[orientation])
+        flags.append("rotated")
+    return image, source_mode
 
 
 def _load(data: bytes, picture_format: str) -> Image.Image:
@@ -120,39 +125,35 @@ def _orientation(opened: Image.Image, flags: list[str]) -> int:
     return found if isinstance(found, int) else 1
 
 
-def _transpose(image: Image.Image, orientation: int) -> Image.Image:
-    try:
-        return image.transpose(UPRIGHT[orientation])
-    except MemoryError as error:
-        raise DecodeMemory from error
-
-
-def _to_srgb(opened: Image.Image, flags: list[str]) -> Image.Image:
-    image = _eight_bit(opened, flags)
+def _to_srgb(image: Image.Image, flags: list[str]) -> Image.Image:
+    profile, has_clear_colour = image.info.get("icc_profile"), "transparency" in image.info
+    image = _eight_bit(image, flags)
     if image.mode == "CMYK":
         flags.append("cmyk")
-    transparent = image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in opened.info
-    if transparent:
-        image = image.convert("RGBA")
-    elif image.mode not in {"RGB", "L", "CMYK"}:
+    transparent = has_clear_colour or image.mode in {"RGBA", "LA", "PA", "RGBa", "La"}
+    image = _in_mode(image, "RGBA") if transparent else image
+    if image.mode not in {"RGB", "RGBA", "L", "CMYK"}:
         image = image.convert("RGB")
-    image = _apply_profile(image, opened.info.get("icc_profile"), flags)
+    image = _apply_profile(image, profile, flags)
     if transparent:
         image = _over_white(image, flags)
-    return image if image.mode == "RGB" else image.convert("RGB")
+    return _in_mode(image, "RGB")
 
 
-def _eight_bit(opened: Image.Image, flags: list[str]) -> Image.Image:
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """The picture in that mode; `convert` alone would copy one that already is."""
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _eight_bit(image: Image.Image, flags: list[str]) -> Image.Image:
     """Greyscale of more than 8 bits per sample as L: the upper 8 of 16 bits, as libpng's strip_16 does."""
-    if not opened.mode.startswith("I"):
-        return opened
+    if not image.mode.startswith("I"):
+        return image
     flags.append("sixteen_bit")
-    samples = np.asarray(opened).astype(np.uint32)
+    samples, clear = np.asarray(image), image.info.get("transparency")
     grey = Image.fromarray((samples >> 8).clip(0, 255).astype(np.uint8))
-    clear = opened.info.get("transparency")
-    if not isinstance(clear, int):
-        return grey
-    grey.putalpha(Image.fromarray(np.where(samples == clear, 0, 255).astype(np.uint8)))
+    if isinstance(clear, int):
+        grey.putalpha(Image.fromarray(np.where(samples == clear, 0, 255).astype(np.uint8)))
     return grey
 
 

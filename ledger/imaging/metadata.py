@@ -12,6 +12,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError
 
@@ -27,6 +28,7 @@ from ledger.imaging.structure import Walk
 MAX_XMP_BYTES = 1 << 20  # the main packet; extended XMP (depth maps) is not read
 MAX_ICC_INFLATED = 4 << 20
 MAX_COMMENTS = 8
+MAX_COMMENTS_READ = 32
 
 EXIF_HEADER = b"Exif\x00\x00"
 XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\x00"
@@ -271,7 +273,7 @@ def _icc_name(profile: bytes) -> str:
 
 
 def _read_comments(data: bytes, walked: Walk) -> Values:
-    found = [clean_text(comment) for comment in _comments(data, walked)]
+    found = [clean_text(comment) for comment in islice(_comments(data, walked), MAX_COMMENTS_READ)]
     software = next((text.partition(": ")[2] for text in found if text.startswith("Software: ")), "")
     values: Values = {"comments": tuple(text for text in found if text)[:MAX_COMMENTS]}
     return values | ({"software": software} if software else {})

@@ -228,10 +228,8 @@ def _skip_further_jpegs(data: bytes, end: int) -> tuple[int, int]:
     """Where the last of several JPEGs in one file ends (MPO, gain maps), and how many follow the first."""
     pictures = 0
     while pictures < MAX_FURTHER_JPEGS:
-        start = end
-        while start < len(data) and data[start] in PADDING and data[start : start + 3] != structure.JPEG_MAGIC:
-            start += 1
-        if data[start : start + 3] != structure.JPEG_MAGIC:
+        start = data.find(structure.JPEG_MAGIC, end)
+        if start < 0 or data[end:start].strip(PADDING):
             break
         walked = structure.walk_jpeg(data, start)
         if walked.end is None:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 MAX_JPEG_SCANS = 100  # libjpeg-turbo's fuzzers stop at 500; cameras and jpegtran write at most about 12
 MAX_JPEG_SEGMENTS = 20_000
 MAX_PNG_CHUNKS = 20_000
+MAX_PNG_DATA_CHUNKS = 200_000  # sound encoders write at least 8 KiB in each: 50 MiB is 6,400 of them
 MAX_WEBP_CHUNKS = 20_000
 
+# The loops below are Python: every one of them has to be bounded by a count, never by the size of the file alone.
 JPEG_MAGIC = b"\xff\xd8\xff"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
@@ -24,6 +26,7 @@ SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 STANDALONE = frozenset({0x00, 0x01, SOI, *range(0xD0, 0xD8)})
 
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # inside entropy-coded data, stuffing and restarts belong to it
+_FILL = re.compile(rb"\xff+")  # any number of fill bytes may stand before a marker
 _IDAT = b"IDAT"
 
 
@@ -50,16 +53,13 @@ def walk_jpeg(data: bytes, start: int = 0) -> Walk:
     """Markers of one JPEG stream from its SOI at `start`; names are single marker bytes, payloads lack the length."""
     segments: list[Segment] = []
     scans, position, size = 0, start + 2, len(data)
-    while position < size:
-        if data[position] != 0xFF:  # garbage between segments: decoders skip it, so do we
-            position = data.find(b"\xff", position)
-            if position < 0:
-                break
-            continue
-        while position < size and data[position] == 0xFF:
-            position += 1
+    for _ in range(MAX_JPEG_SEGMENTS):
         if position >= size:
             break
+        fill = _FILL.search(data, position)  # garbage between segments: decoders skip it, so do we
+        if fill is None or fill.end() >= size:
+            break
+        position = fill.end()
         marker = data[position]
         position += 1
         if marker == EOI:
@@ -77,22 +77,25 @@ def walk_jpeg(data: bytes, start: int = 0) -> Walk:
             if found is None:
                 break
             position = found.start()
-        if scans > MAX_JPEG_SCANS or len(segments) > MAX_JPEG_SEGMENTS:
-            return Walk(tuple(segments), None, scans, overflow=True)
+        if scans > MAX_JPEG_SCANS:
+            return Walk(tuple(segments), None, scans)
+    else:
+        return Walk(tuple(segments), None, scans, overflow=True)
     return Walk(tuple(segments), None, scans)
 
 
 def walk_png(data: bytes) -> Walk:
     """Chunks of a PNG. Picture data counts as one segment however many IDAT chunks carry it."""
     segments: list[Segment] = []
-    position, size, last = len(PNG_MAGIC), len(data), b""
+    position, size, last, data_chunks = len(PNG_MAGIC), len(data), b"", 0
     while position + 12 <= size:
         length = int.from_bytes(data[position : position + 4], "big")
         name = data[position + 4 : position + 8]
         stop = position + 8 + length
         if name != _IDAT or last != _IDAT:
             segments.append(Segment(name, position + 8, min(stop, size)))
-        if len(segments) > MAX_PNG_CHUNKS:
+        data_chunks += name == _IDAT
+        if len(segments) > MAX_PNG_CHUNKS or data_chunks > MAX_PNG_DATA_CHUNKS:
             return Walk(tuple(segments), None, overflow=True)
         last = name
         position = stop + 4

@@ -135,6 +135,24 @@ def test_too_many_chunks_or_segments_are_refused():
     )
 
 
+@pytest.mark.parametrize(
+    ("data", "name", "code"),
+    [
+        (JPEG[:2] + b"\xff" * 20_000_000, "a.jpg", "corrupt_image"),
+        (JPEG[:2] + b"\xff\xd0" * 10_000_000, "a.jpg", "metadata_too_large"),
+        (JPEG[:2] + b"\xff\xe0\x00\x02" * 5_000_000, "a.jpg", "metadata_too_large"),
+        (JPEG + bytes(20_000_000), "a.jpg", ""),
+        (JPEG + b"\xff\xd8" * 10_000_000, "a.jpg", ""),
+        (JPEG + (JPEG[:2] + b"\xff\xd9") * 1_000_000, "a.jpg", ""),
+        (PNG[:33] + images.png_chunk(b"IDAT", b"") * 2_000_000, "a.png", "metadata_too_large"),
+        (b"RIFF\xff\xff\xff\x0fWEBP" + b"junk\x00\x00\x00\x00" * 3_000_000, "a.webp", "metadata_too_large"),
+    ],
+    ids=["fill", "restarts", "segments", "padding", "starts", "jpegs", "data-chunks", "webp-chunks"],
+)
+def test_files_made_to_keep_the_walk_busy_are_answered(data, name, code):
+    assert code_of(data, name) == code
+
+
 def test_picture_data_in_many_small_chunks_is_fine():
     (header, *_rest) = images.png_chunks(PNG)
     data = b"".join(payload for name, payload in images.png_chunks(PNG) if name == b"IDAT")
