@@ -8,5 +8,5 @@ class ComplianceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register jobs and listen to the ledger's news; both only add to registries."""
-        from compliance import receivers, tasks  # noqa: F401, PLC0415
+        """Register jobs and texts of codes, listen to the ledger's news; all only add to registries."""
+        from compliance import error_texts, receivers, tasks  # noqa: F401

@@ -1,5 +1,6 @@
 """The compliance app's kinds of job."""
 
+from compliance.services.checks import run_check
 from compliance.services.gallery import sweep_gallery, update_gallery
 from compliance.services.search import run_search
 from ledger.services.job_context import JobContext
@@ -16,6 +17,12 @@ def gallery(ctx: JobContext, image_ids: list[int]) -> dict[str, int]:
 @job("search.run", timeout_s=120)
 def search(ctx: JobContext, run_id: int) -> dict[str, str]:
     return {"number": run_search(run_id).number}
+
+
+@job("checks.run", timeout_s=120)
+def check(ctx: JobContext, run_id: int) -> dict[str, str]:
+    run = run_check(run_id)
+    return {"number": run.number, "verdict": run.verdict, "code": run.error_code}
 
 
 periodic("gallery", interval_s=60)(sweep_gallery)

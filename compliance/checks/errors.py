@@ -84,3 +84,13 @@ class PictureRefused(ChecksError):
     def to_dict(self) -> dict[str, str]:
         """The refusal as JSON, for the way out of the child process."""
         return {"code": self.code, "side": self.side, "cause": self.cause, "detail": self.detail}
+
+
+class ReportMalformed(ChecksError):
+    """A stored or received report does not have the form that check.py gives it."""
+
+    code = "checks.report_malformed"
+
+    def __init__(self, key: str, actual: object) -> None:
+        super().__init__(f"report value {key} is {str(actual)[:80]!r}")
+        self.key = key

@@ -1,0 +1,115 @@
+"""The receipt of a finished check: a signed PDF in both languages, with the evidence bundle inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from django.utils import translation
+from django.utils.translation import gettext
+
+from compliance.checks.check import PairReport
+from compliance.checks.report import parse_report
+from compliance.checks.words import gettext_noop
+from compliance.models import CheckRun
+from compliance.services.check_sheet import CheckSheet, RuleLine, check_sheet
+from compliance.services.checks import DIFFERENCE
+from ledger.accounts.models import User
+from ledger.accounts.permissions import Permission, require_permission
+from ledger.models import Certificate
+from ledger.pdf.assurance import Bilingual
+from ledger.pdf.documents import Attachment, CheckReceiptDocument, Common, RuleResult, Verdict
+from ledger.pdf.render import render_check_receipt
+from ledger.services.blobs import BlobUnreadableError, read_part
+from ledger.services.evidence import file_facts, issue
+from ledger.services.pictures import thumbnail
+
+T = TypeVar("T")
+THUMBNAIL_PX = 320  # printed 53 mm wide
+OURS = gettext_noop(
+    "The verdict is this software's, by the limits named above. The marketplace decides by itself, and nobody has "
+    "promised that it uses the same limits."
+)
+NOT_CHECKED = gettext_noop("Not checked:")
+
+
+class CheckUnfinishedError(Exception):
+    """A check without a result has no receipt."""
+
+    code = "check.unfinished"
+
+
+def receipt_of(*, actor: User | None, run: CheckRun) -> Certificate:
+    """The receipt of a check, made at the first call and the same bytes ever after. Raises CheckUnfinishedError."""
+    require_permission(actor, run.seller, Permission.VIEW)
+    if run.statement is None:
+        raise CheckUnfinishedError
+    report = parse_report(run.report)
+
+    def render(common: Common, attachments: Sequence[Attachment]) -> bytes:
+        return render_check_receipt(_document(run, report, common), attachments=attachments)
+
+    return issue(run.statement, render)
+
+
+def difference_picture(run: CheckRun) -> bytes | None:
+    """The difference as WebP in the main image's frame, or None when there is none."""
+    if run.heatmap is None:
+        return None
+    try:
+        return read_part(run.heatmap, DIFFERENCE)
+    except BlobUnreadableError:
+        return None
+
+
+def _document(run: CheckRun, report: PairReport, common: Common) -> CheckReceiptDocument:
+    english, chinese = _both_languages(lambda: check_sheet(report))
+    return CheckReceiptDocument(
+        common=common,
+        main=file_facts(run.main_image),
+        hidden=file_facts(run.hidden_image),
+        main_thumbnail=thumbnail(run.main_image, THUMBNAIL_PX),
+        hidden_thumbnail=thumbnail(run.hidden_image, THUMBNAIL_PX),
+        heatmap=difference_picture(run),
+        verdict=Verdict(report.verdict.value),
+        rules=tuple(_rule(en, zh) for en, zh in zip(english.rules, chinese.rules, strict=True)),
+        profile=f"{report.profile_id} v{report.profile_version}",
+        limits=_limits(english, chinese),
+    )
+
+
+def _rule(english: RuleLine, chinese: RuleLine) -> RuleResult:
+    return RuleResult(
+        code=" ".join((english.rule, *english.codes)),
+        name=Bilingual(chinese.title, english.title),
+        verdict=Verdict(english.verdict),
+        measured=english.measured,
+        allowed=english.allowed,
+        source="; ".join(f"{limit.source} ({limit.status})" for limit in english.limits[:1]),
+    )
+
+
+def _limits(english: CheckSheet, chinese: CheckSheet) -> tuple[Bilingual, ...]:
+    """What the check does not tell: why rules were undecided, what no rule looks at, and whose verdict it is."""
+    reasons = [Bilingual(zh, en) for zh, en in zip(chinese.reasons, english.reasons, strict=True)]
+    return (*reasons, _not_checked(english, chinese), _say_both(OURS))
+
+
+def _not_checked(english: CheckSheet, chinese: CheckSheet) -> Bilingual:
+    head = _say_both(NOT_CHECKED)
+    zh = "、".join(f"{rule} {title}" for rule, title in chinese.not_looked_at)
+    en = ", ".join(f"{rule} {title}" for rule, title in english.not_looked_at)
+    return Bilingual(f"{head.zh}{zh}。", f"{head.en} {en}.")
+
+
+def _say_both(message: str) -> Bilingual:
+    english, chinese = _both_languages(lambda: gettext(message))
+    return Bilingual(chinese, english)
+
+
+def _both_languages(make: Callable[[], T]) -> tuple[T, T]:
+    with translation.override("en"):
+        english = make()
+    with translation.override("zh-hans"):
+        chinese = make()
+    return english, chinese

@@ -1,0 +1,238 @@
+"""A check's report in the reader's language: what the result page shows and what the receipt prints.
+
+Figures come from the stored report, so an old check reads as it was; where a limit comes from is looked up in the
+profile version that the check used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext
+
+from compliance.checks.base import Box, Finding, Level, Rule, RuleOutcome, Value, Verdict
+from compliance.checks.check import PairReport
+from compliance.checks.codes import NOT_LOOKED_AT_TITLES, code_text, detail_text, reason_text
+from compliance.checks.errors import ProfileUnknown, UnknownRule
+from compliance.checks.profile import Limit, Profile, load_profile
+from compliance.checks.rules import RULES
+from compliance.checks.words import gettext_noop
+
+# Larger is better for these; for every other number smaller is.
+AT_LEAST = frozenset({"H07", "Q01"})
+UNITS = {
+    "RGB levels": gettext_noop("RGB levels"),
+    "blocks": gettext_noop("blocks"),
+    "positions": gettext_noop("positions"),
+    "px": "px",
+}
+SSIM_FROM = 0.5  # where the drawn scale begins: below it pictures have nothing in common
+MEGABYTE = 1_000_000
+LEVEL_STATES = {Level.ERROR: "failed", Level.CONFIRM: "unknown", Level.WARNING: "needs-you"}
+VERDICT_STATES = {Verdict.PASSED: "passed", Verdict.FAILED: "failed", Verdict.INDETERMINATE: "unknown"}
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """Where the measured value and the allowed band lie on a scale of 0..100."""
+
+    here: float
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A box on the hidden image, pixels from top left."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindingLine:
+    """One finding in words; number is the one drawn on the picture, place None means the whole file."""
+
+    number: int
+    rule: str
+    rule_title: str
+    code: str
+    level: str
+    state: str
+    title: str
+    advice: str
+    detail: str
+    place: Place | None
+    measured: str
+    allowed: str
+    gauge: Gauge | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleLine:
+    """One rule's answer in words, with the limits it read and where they come from."""
+
+    rule: str
+    title: str
+    requires: str
+    verdict: str
+    state: str
+    codes: tuple[str, ...]
+    measured: str
+    allowed: str
+    reason: str
+    limits: tuple[Limit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSheet:
+    """All that is said about one finished check."""
+
+    verdict: str
+    state: str
+    findings: tuple[FindingLine, ...]
+    rules: tuple[RuleLine, ...]
+    not_looked_at: tuple[tuple[str, str], ...]
+    reasons: tuple[str, ...]
+    profile: Profile | None
+
+    @property
+    def errors(self) -> int:
+        return sum(line.level == Level.ERROR for line in self.findings)
+
+    @property
+    def passed(self) -> list[RuleLine]:
+        """Rules that were answered and hold, without a warning."""
+        return [line for line in self.rules if line.verdict == Verdict.PASSED and not line.codes]
+
+    @property
+    def undecided(self) -> list[RuleLine]:
+        """Rules that ran and cannot tell; their findings, if any, stand in the list of findings."""
+        return [line for line in self.rules if line.verdict == Verdict.INDETERMINATE]
+
+
+def check_sheet(report: PairReport) -> CheckSheet:
+    """The report in the language that is active now."""
+    profile = used_profile(report.profile_id, report.profile_version)
+    return CheckSheet(
+        verdict=report.verdict.value,
+        state=VERDICT_STATES[report.verdict],
+        findings=tuple(_finding_line(number, finding) for number, finding in enumerate(report.findings, start=1)),
+        rules=tuple(_rule_line(outcome, profile) for outcome in report.outcomes),
+        not_looked_at=tuple((rule, _say(NOT_LOOKED_AT_TITLES.get(rule, rule))) for rule in report.not_looked_at),
+        reasons=_reasons(report.outcomes),
+        profile=profile,
+    )
+
+
+def used_profile(profile_id: str, version: int) -> Profile | None:
+    """The limits a check was held against; None when this installation no longer carries that version."""
+    try:
+        return load_profile(profile_id, version)
+    except ProfileUnknown:
+        return None
+
+
+def format_value(value: Value | None, unit: str) -> str:
+    """A measured value as people read it, with its unit."""
+    if value is None:
+        return "—"
+    if isinstance(value, str):
+        return f"{value.replace('x', ' × ')} px" if unit == "px" else value
+    if unit == "bytes":
+        return f"{value / MEGABYTE:.2f} MB ({value:,} B)" if value >= MEGABYTE / 10 else f"{value:,} B"
+    if unit == "share":
+        return f"{value:.0%}"
+    if unit == "ssim":
+        return f"{value:.4f}".rstrip("0")
+    return f"{value:g} {_say(UNITS.get(unit, unit))}".rstrip()
+
+
+def format_allowed(rule: str, value: Value | None, unit: str) -> str:
+    """The allowed value with its direction; text values (formats, sizes) stand for themselves."""
+    words = format_value(value, unit)
+    if value is None or isinstance(value, str):
+        return words
+    return f"{'≥' if rule in AT_LEAST else '≤'} {words}"
+
+
+def gauge_of(finding: Finding) -> Gauge | None:
+    """The finding on a scale; None where there is nothing to draw, for words and for "none allowed"."""
+    measured, allowed = finding.measured, finding.allowed
+    if isinstance(measured, str) or isinstance(allowed, str) or allowed <= 0:
+        return None
+    if finding.unit == "ssim":
+        first, last = SSIM_FROM, 1.0
+    else:
+        first, last = 0.0, max(2.0 * allowed, 1.1 * measured)
+
+    def at(value: float) -> float:
+        return round(100 * min(1.0, max(0.0, (value - first) / (last - first))), 1)
+
+    band = (at(allowed), 100.0) if finding.rule in AT_LEAST else (0.0, at(allowed))
+    return Gauge(at(measured), *band)
+
+
+def _finding_line(number: int, finding: Finding) -> FindingLine:
+    text = code_text(finding.code)
+    rule = _rule(finding.rule)
+    return FindingLine(
+        number=number,
+        rule=finding.rule,
+        rule_title=_say(rule.title) if rule else finding.rule,
+        code=finding.code,
+        level=finding.level.value,
+        state=LEVEL_STATES[finding.level],
+        title=_say(text.title),
+        advice=_say(text.advice),
+        detail=_say(detail_text(finding.detail)),
+        place=_place(finding.bbox),
+        measured=format_value(finding.measured, finding.unit),
+        allowed=format_allowed(finding.rule, finding.allowed, finding.unit),
+        gauge=gauge_of(finding),
+    )
+
+
+def _rule_line(outcome: RuleOutcome, profile: Profile | None) -> RuleLine:
+    rule = _rule(outcome.rule)
+    limits: tuple[Limit, ...] = ()
+    if rule is not None and profile is not None:
+        limits = tuple(profile.limit(name) for name in rule.limits)
+    return RuleLine(
+        rule=outcome.rule,
+        title=_say(rule.title) if rule else outcome.rule,
+        requires=_say(rule.requires) if rule else "",
+        verdict=outcome.verdict.value,
+        state=VERDICT_STATES[outcome.verdict],
+        codes=tuple(dict.fromkeys(finding.code for finding in outcome.findings)),
+        measured=format_value(outcome.measured, outcome.unit),
+        allowed=format_allowed(outcome.rule, outcome.allowed, outcome.unit),
+        reason=_say(reason_text(outcome.reason)),
+        limits=limits,
+    )
+
+
+def _rule(rule_id: str) -> Rule | None:
+    """The rule of this version; a report of another version may name one that is not here."""
+    try:
+        return RULES[rule_id]
+    except UnknownRule:
+        return None
+
+
+def _place(box: Box | None) -> Place | None:
+    return None if box is None else Place(box[0], box[1], box[2] - box[0], box[3] - box[1])
+
+
+def _reasons(outcomes: Sequence[RuleOutcome]) -> tuple[str, ...]:
+    """Why the check as a whole cannot tell, each reason once."""
+    unknown = [outcome for outcome in outcomes if outcome.verdict is Verdict.INDETERMINATE and outcome.reason]
+    return tuple(dict.fromkeys(_say(reason_text(outcome.reason)) for outcome in unknown))
+
+
+def _say(message: str) -> str:
+    """Translated; the empty message is not a message (gettext would answer with the catalogue's header)."""
+    return gettext(message) if message else ""
