@@ -69,25 +69,26 @@ def log_head() -> LogHead:
     return head
 
 
-def find_receipt(*, seller: Seller, request_id: str) -> Statement | None:
-    """The statement an earlier identical request already got."""
-    return Statement.objects.filter(seller=seller, request_id=request_id).first()
-
-
 def append_statements(
-    *, seller: Seller | None, actor: User | None, drafts: Sequence[Draft], clock: Callable[[], int] = now_ms
+    *,
+    seller: Seller | None,
+    actor: User | None,
+    drafts: Sequence[Draft],
+    head: LogHead | None = None,
+    clock: Callable[[], int] = now_ms,
 ) -> list[Statement]:
     """Append one entry per draft and return their statements, in order.
 
     Must be called inside transaction.atomic(); the receipt counts only after that transaction is committed. Request
-    ids must be new for the seller: ask find_receipt() after the head is locked, i.e. call lock_head() first.
+    ids must be new for the seller: look after the head is locked, i.e. call lock_head() first and pass the head.
     """
-    head = lock_head()
+    head = head or lock_head()
     drafts = [*_clock_anomaly(head, clock()), *drafts]
     entries, statements, nodes = _build(head, seller, actor, drafts, clock())
     Entry.objects.bulk_create(entries)
     Statement.objects.bulk_create(statements)
-    TreeNode.objects.bulk_create(nodes)
+    if nodes:
+        TreeNode.objects.bulk_create(nodes)
     head.save(update_fields=["size", "prev", "frontier", "last_ms"])
     return [statement for statement in statements if statement.kind != CLOCK_ANOMALY]
 

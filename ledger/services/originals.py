@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -18,7 +18,7 @@ from ledger.accounts.numbers import new_number
 from ledger.accounts.permissions import Permission, require_permission
 from ledger.imaging.errors import ImagingError
 from ledger.imaging.scan import FileScan, scan_picture
-from ledger.models import Blob, ImageFile, Original, Statement
+from ledger.models import Blob, ImageFile, LogHead, Original, Statement
 from ledger.services.blobs import seal_files
 from ledger.services.identity import identity_document
 from ledger.services.jobs import enqueue_job
@@ -28,6 +28,7 @@ from ledger.tlog.claims import ClaimItem, image_registered_claim
 BATCH_FILES = 32  # files sealed by one transaction: bounds memory and how long the head is locked
 BATCH_BYTES = 64 * 2**20
 REGISTERED, EXISTING, REJECTED = "registered", "existing", "rejected"
+REQUEST_ID_REUSED = "request_id_reused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,52 +92,73 @@ def _register_batch(
     actor: User | None, seller: Seller, uploads: Sequence[Upload], category: str, store: Store | None
 ) -> list[Registration]:
     answers: dict[int, Registration] = {}
-    admitted: list[_Admitted] = []
+    admitted = _admit(uploads, answers)
+    known = _Known(seller, admitted)
+    fresh = _first_of_each(item for item in admitted if item not in known)
+    blobs = seal_files(seller=seller, contents=[item.upload.content for item in fresh])
+    with transaction.atomic():
+        head = lock_head()
+        known = _Known(seller, admitted)  # another process may have been first while we wrote
+        unsealed = [(item, blob) for item, blob in zip(fresh, blobs, strict=True) if item not in known]
+        created = _create_rows(head, actor, seller, unsealed, category, store)
+    firsts = {item.position for item, _blob in unsealed}
+    found = _by_digest(seller, known.digests | {known.by_request[r] for r in known.by_request}) | created
+    by_request = known.by_request | {item.upload.request_id: item.sha256 for item, _ in unsealed}
+    for item in admitted:
+        answers[item.position] = _answer(item, found, by_request, is_first=item.position in firsts)
+    return [answers[position] for position in range(len(uploads))]
+
+
+def _admit(uploads: Sequence[Upload], refusals: dict[int, Registration]) -> list[_Admitted]:
+    """Scan each file's structure; what is refused goes into refusals by its position."""
+    admitted = []
     for position, upload in enumerate(uploads):
         digest = hashlib.sha256(upload.content).digest()
         try:
             scan = scan_picture(upload.content, file_name=upload.file_name)
         except ImagingError as error:
-            answers[position] = Registration(upload.file_name, REJECTED, digest, code=error.code, detail=error.detail)
+            refusals[position] = Registration(upload.file_name, REJECTED, digest, code=error.code, detail=error.detail)
         else:
             admitted.append(_Admitted(position, upload, scan, digest))
-    known = _known(seller, admitted)
-    fresh = _first_of_each(item for item in admitted if _find(known, item) is None)
-    blobs = seal_files(seller=seller, contents=[item.upload.content for item in fresh])
-    with transaction.atomic():
-        lock_head()
-        known = _known(seller, admitted)  # another process may have been first while we wrote
-        unsealed = [(item, blob) for item, blob in zip(fresh, blobs, strict=True) if _find(known, item) is None]
-        created = _create_rows(actor, seller, unsealed, category, store)
-    firsts = {item.position for item, _blob in unsealed}
-    by_request = {item.upload.request_id: created[item.sha256] for item, _blob in unsealed if item.upload.request_id}
-    for item in admitted:
-        original = _find(known, item) or created.get(item.sha256) or by_request[item.upload.request_id]
-        status = REGISTERED if item.position in firsts else EXISTING
-        answers[item.position] = Registration(item.upload.file_name, status, item.sha256, original)
-    return [answers[position] for position in range(len(uploads))]
+    return admitted
 
 
-@dataclass(frozen=True, slots=True)
+def _answer(
+    item: _Admitted, found: dict[bytes, Original], by_request: dict[str, bytes], *, is_first: bool
+) -> Registration:
+    """The receipt of one admitted file. A request id that already stands for other bytes is refused by name."""
+    earlier = by_request.get(item.upload.request_id) if item.upload.request_id else None
+    if earlier is not None and earlier != item.sha256:
+        return Registration(item.upload.file_name, REJECTED, item.sha256, code=REQUEST_ID_REUSED)
+    status = REGISTERED if is_first else EXISTING
+    return Registration(item.upload.file_name, status, item.sha256, found[item.sha256])
+
+
 class _Known:
-    by_digest: dict[bytes, Original]
-    by_request: dict[str, Original]
+    """What this seller registered before, among these files: digests, and the digest of each request id."""
+
+    def __init__(self, seller: Seller, admitted: Sequence[_Admitted]) -> None:
+        mine = Original.objects.of(seller)
+        digests = mine.filter(sha256__in=[item.sha256 for item in admitted])
+        self.digests = {bytes(digest) for digest in digests.values_list("sha256", flat=True)}
+        requests = [item.upload.request_id for item in admitted if item.upload.request_id]
+        repeated = mine.filter(statement__request_id__in=requests) if requests else mine.none()
+        pairs = repeated.values_list("statement__request_id", "sha256")
+        self.by_request = {request_id: bytes(digest) for request_id, digest in pairs}
+
+    def __contains__(self, item: _Admitted) -> bool:
+        return item.sha256 in self.digests or item.upload.request_id in self.by_request
 
 
-def _known(seller: Seller, admitted: Sequence[_Admitted]) -> _Known:
-    """What this seller registered before, by bytes and by request id."""
-    rows = Original.objects.of(seller).select_related("statement__entry", "image")
-    digests = rows.filter(sha256__in=[item.sha256 for item in admitted])
-    requests = [item.upload.request_id for item in admitted if item.upload.request_id]
-    repeated = rows.filter(statement__request_id__in=requests) if requests else []
-    return _Known({bytes(o.sha256): o for o in digests}, {o.statement.request_id: o for o in repeated})
+def _by_digest(seller: Seller, digests: Iterable[bytes]) -> dict[bytes, Original]:
+    wanted = list(digests)
+    if not wanted:
+        return {}
+    rows = Original.objects.of(seller).filter(sha256__in=wanted).select_related("statement__entry", "image")
+    return {bytes(original.sha256): original for original in rows}
 
 
-def _find(known: _Known, item: _Admitted) -> Original | None:
-    return known.by_request.get(item.upload.request_id) or known.by_digest.get(item.sha256)
-
-
-def _first_of_each(items: Iterator[_Admitted] | Sequence[_Admitted]) -> list[_Admitted]:
+def _first_of_each(items: Iterable[_Admitted]) -> list[_Admitted]:
     """Equal files, or repeated request ids, within one batch are sealed once."""
     seen: set[object] = set()
     first = []
@@ -149,6 +171,7 @@ def _first_of_each(items: Iterator[_Admitted] | Sequence[_Admitted]) -> list[_Ad
 
 
 def _create_rows(
+    head: LogHead,
     actor: User | None,
     seller: Seller,
     sealed: Sequence[tuple[_Admitted, Blob]],
@@ -159,7 +182,7 @@ def _create_rows(
     if not sealed:
         return {}
     drafts = [_draft(actor, seller, item) for item, _blob in sealed]
-    statements = append_statements(seller=seller, actor=actor, drafts=drafts)
+    statements = append_statements(seller=seller, actor=actor, drafts=drafts, head=head)
     Blob.objects.bulk_create([blob for _item, blob in sealed])
     images = ImageFile.objects.bulk_create(
         [image_row(seller, blob, item.upload, item.scan, item.sha256) for item, blob in sealed]

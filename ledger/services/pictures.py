@@ -18,6 +18,7 @@ from ledger.imaging.results import Analysis, parse_analysis
 from ledger.imaging.sandbox import PixelPool, TaskResult
 from ledger.models import Fingerprint, ImageFile, ImageState, Job
 from ledger.services.blobs import BlobUnreadableError, read_blob, read_part, write_part
+from ledger.services.bulk import update_columns
 from ledger.services.jobs import UNFINISHED, enqueue_job
 from ledger.signals import pictures_analysed
 
@@ -66,7 +67,7 @@ def analyse_pictures(
         fingerprints += _apply(image, outcome)
         progress(done, len(images))
     with transaction.atomic():
-        ImageFile.objects.bulk_update(images, DERIVED_FIELDS)
+        update_columns(images, DERIVED_FIELDS)
         Fingerprint.objects.bulk_create(fingerprints, ignore_conflicts=True)
     for seller_id in sorted({image.seller_id for image in images}):
         ids = [image.pk for image in images if image.seller_id == seller_id]

@@ -1,0 +1,26 @@
+"""The web server's settings; `manage.py up` starts it as `gunicorn -c python:config.gunicorn config.wsgi`."""
+
+import os
+from typing import Any
+
+from ledger.management.supervisor import die_with_parent
+
+bind = os.environ.get("ORIGINMARK_BIND", "127.0.0.1:8000")
+workers = max(1, min(os.cpu_count() or 1, 4))
+threads = 8
+worker_class = "gthread"
+preload_app = True  # one import for all workers; nothing in it opens a connection
+timeout = 120  # a 512 MiB archive on a slow line takes long, and threads do not block one another
+graceful_timeout = 10
+keepalive = 5
+max_requests = 20_000
+max_requests_jitter = 2_000
+errorlog = "-"
+accesslog = None
+loglevel = "warning"
+control_socket_disable = True
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """A killed master must not leave workers that hold the port."""
+    die_with_parent()
