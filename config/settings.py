@@ -16,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from config import env
 from config.databases import parse_database_url, sqlite_settings
+from config.mail import TIMEOUT_S as MAIL_TIMEOUT_S
+from config.mail import parse_smtp_url
 from config.queue import queue_settings
 from config.secret_key import load_secret_key
 
@@ -36,7 +38,15 @@ UPLOAD_MAX_BYTES = 50 * 2**20  # what the product can process; marketplace limit
 
 # Core -----------------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *([PUBLIC_HOST] if IS_PUBLIC else [])]
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# In the database, because the sign-in limits are counted here and must hold for all web processes together. Unused
+# counters are dropped beyond MAX_ENTRIES, so it is far above what one attacker can fill within a limit's window.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "accounts_cache",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    }
+}
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_NAME = "__Host-csrftoken" if IS_PUBLIC else "csrftoken"
 CSRF_COOKIE_SAMESITE = "Lax"
@@ -58,10 +68,22 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 DEBUG = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DEFAULT_FROM_EMAIL = env.text("ORIGINMARK_MAIL_FROM", "originmark@localhost")
-EMAIL_URL = env.secret("ORIGINMARK_SMTP_URL", "")
 # Without a mail server nothing is sent: every link the product makes can be copied from a page or the terminal.
-EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend" if EMAIL_URL else "django.core.mail.backends.dummy.EmailBackend"
-FILE_UPLOAD_HANDLERS = ["ledger.uploads.CappedUploadHandler", "django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+EMAIL_URL = env.secret("ORIGINMARK_SMTP_URL", "")
+MAIL = parse_smtp_url(EMAIL_URL)
+EMAIL_BACKEND = MAIL.backend
+EMAIL_HOST = MAIL.host
+EMAIL_HOST_PASSWORD = MAIL.password
+EMAIL_HOST_USER = MAIL.user
+EMAIL_PORT = MAIL.port
+EMAIL_SUBJECT_PREFIX = "[Originmark] "
+EMAIL_TIMEOUT = MAIL_TIMEOUT_S
+EMAIL_USE_SSL = MAIL.use_ssl
+EMAIL_USE_TLS = MAIL.use_tls
+FILE_UPLOAD_HANDLERS = [
+    "ledger.uploads.CappedUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -92,7 +114,10 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.choice("ORIGINMARK_LOG_LEVEL", "WARNING", ["DEBUG", "INFO", "WARNING", "ERROR"])},
+    "root": {
+        "handlers": ["stderr"],
+        "level": env.choice("ORIGINMARK_LOG_LEVEL", "WARNING", ["DEBUG", "INFO", "WARNING", "ERROR"]),
+    },
 }
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -156,7 +181,11 @@ AUTH_PASSWORD_VALIDATORS = [
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_REDIRECT_URL = "/"
 LOGIN_URL = "account_login"
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+PASSWORD_RESET_TIMEOUT = 24 * 3600  # seconds; an owner hands the link over at once
 
 # django.contrib.sessions, messages, staticfiles -----------------------------------------------------------------
 SESSION_COOKIE_AGE = 14 * 24 * 3600
@@ -184,6 +213,8 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+# The address that limits count: on a public site the one the TLS proxy in front appended, otherwise the connection's.
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if IS_PUBLIC else 0
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],

@@ -1,11 +1,14 @@
 """Where every page lives."""
 
+from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
+from django.views.i18n import set_language
 
 urlpatterns = [
     path("", include("ledger.urls")),
     path("", include("compliance.urls")),
     path("", include("ledger.accounts.urls")),
     path("accounts/", include("allauth.urls")),
-    path("i18n/", include("django.conf.urls.i18n")),
+    # Strangers choose their language too: on the sign-in page, on an invitation, on the verify page.
+    path("i18n/setlang/", login_not_required(set_language), name="set_language"),
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
-from django.conf import settings
 from django.core.mail import EmailMessage
 from django.http import HttpRequest
+
+logger = logging.getLogger(__name__)
 
 
 class InvitationOnlyAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -20,5 +22,9 @@ class InvitationOnlyAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """There is no user name: the e-mail address is the name people sign in with."""
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """An unreachable mail server must neither break the page nor tell strangers which addresses exist."""
         message: EmailMessage = self.render_mail(template_prefix, email, context)
-        message.send(fail_silently=not settings.EMAIL_URL)
+        try:
+            message.send()
+        except OSError:  # every SMTPException is one
+            logger.exception("the mail server did not accept a message")

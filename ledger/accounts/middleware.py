@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext as _
 
 from ledger.accounts.models import Membership, Role, Seller
 from ledger.accounts.permissions import PERMISSIONS, Permission
@@ -21,7 +23,11 @@ class Desk:
     """What one request knows about the signed-in person: memberships, the seller at hand, and rights there."""
 
     def __init__(self, request: HttpRequest) -> None:
-        rows = Membership.objects.filter(user_id=request.user.pk or 0).select_related("seller").order_by("seller__name", "pk")
+        rows = (
+            Membership.objects.filter(user_id=request.user.pk or 0)
+            .select_related("seller")
+            .order_by("seller__name", "pk")
+        )
         self.memberships = list(rows)
         wanted = request.session.get(SESSION_KEY)
         chosen = next((m for m in self.memberships if m.seller_id == wanted), None)
@@ -65,5 +71,6 @@ class RequireSecondFactorMiddleware:
         if settings.IS_PUBLIC and request.user.is_authenticated and not request.path.startswith(self.ALLOWED_PREFIXES):
             owns = any(m.role == Role.OWNER for m in request.desk.memberships)  # type: ignore[attr-defined]
             if owns and not is_mfa_enabled(request.user):
+                messages.warning(request, _("Owners sign in here with a second step. Set one up, then go on."))
                 return redirect("mfa_index")
         return self.get_response(request)

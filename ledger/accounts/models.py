@@ -5,11 +5,12 @@ A seller never shares a row with another seller; a person may belong to several.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -101,6 +102,9 @@ class StoreQuerySet(models.QuerySet["Store"]):
     def visible_to(self, user: Any) -> StoreQuerySet:
         return self.filter(seller__in=Seller.objects.visible_to(user))
 
+    def of(self, seller: Seller) -> StoreQuerySet:
+        return self.filter(seller=seller)
+
 
 class Store(models.Model):
     """One shop on one marketplace."""
@@ -130,6 +134,29 @@ class Role(models.TextChoices):
     VIEWER = "viewer", _("viewer")
 
 
+class TeamQuerySet(models.QuerySet[Any]):
+    """Rows about who belongs, or is invited, to a seller."""
+
+    def visible_to(self, user: Any) -> Self:
+        return self.filter(seller__in=Seller.objects.visible_to(user))
+
+    def of(self, seller: Seller) -> Self:
+        return self.filter(seller=seller)
+
+
+class MembershipQuerySet(TeamQuerySet):
+    def with_state(self) -> Self:
+        """Adds has_second_factor and seller_count, the number of sellers the person belongs to."""
+        second_factor = Authenticator.objects.filter(user=OuterRef("user"))
+        return self.annotate(has_second_factor=Exists(second_factor), seller_count=Count("user__memberships"))
+
+
+class InvitationQuerySet(TeamQuerySet):
+    def open(self) -> Self:
+        """Links that still work."""
+        return self.filter(accepted_at=None, withdrawn_at=None, expires_at__gt=timezone.now())
+
+
 class Membership(models.Model):
     """One person in one seller, with one role; read afresh on every request."""
 
@@ -137,6 +164,8 @@ class Membership(models.Model):
     seller = models.ForeignKey(Seller, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(_("role"), max_length=20, choices=Role.choices)
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = MembershipQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "seller"], name="membership_unique")]
@@ -159,6 +188,8 @@ class Invitation(models.Model):
     accepted_at = models.DateTimeField(null=True)
     accepted_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     withdrawn_at = models.DateTimeField(null=True)
+
+    objects = InvitationQuerySet.as_manager()
 
     class Meta:
         indexes = [models.Index(fields=["seller", "-created_at"], name="invitation_list")]

@@ -1,3 +1,19 @@
 """Pages about people and sellers."""
+
+from django.urls import path
+
+from ledger.accounts import views
+
 app_name = "accounts"
-urlpatterns = []
+urlpatterns = [
+    path("join/<str:token>/", views.join, name="join"),
+    path("switch/", views.switch, name="switch"),
+    path("account/", views.profile, name="profile"),
+    path("team/", views.team, name="team"),
+    path("team/members/<int:member>/role/", views.change_role, name="change_role"),
+    path("team/members/<int:member>/remove/", views.remove_member, name="remove_member"),
+    path("team/members/<int:member>/reset-link/", views.make_reset_link, name="make_reset_link"),
+    path("team/invitations/<str:number>/withdraw/", views.withdraw_invitation, name="withdraw_invitation"),
+    path("stores/", views.stores, name="stores"),
+    path("stores/name/", views.rename_seller, name="rename_seller"),
+]

@@ -3,51 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 from urllib.parse import quote
 
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
 
-from ledger.accounts.models import Seller
+from ledger.accounts.access import needs as needs
+from ledger.accounts.access import seller_of as seller_of
 from ledger.accounts.numbers import parse_number
-from ledger.accounts.permissions import Permission
 
 PAGE_SIZE = 50
-P = ParamSpec("P")
-View = Callable[Concatenate[HttpRequest, P], HttpResponse]
-
-
-def needs(permission: Permission) -> Callable[[View[P]], View[P]]:
-    """Let a view run only for people who hold the right for the seller at hand.
-
-    Without any seller they are sent to their profile, which says what to do. Objects named in the URL are checked again
-    by find_or_404, against their own seller.
-    """
-
-    def decorate(view: View[P]) -> View[P]:
-        @wraps(view)
-        def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-            if request.desk.seller is None:  # type: ignore[attr-defined]
-                return redirect("accounts:profile")
-            if not kwargs and permission not in request.desk.rights():  # type: ignore[attr-defined]
-                raise PermissionDenied
-            request.needed_permission = permission  # type: ignore[attr-defined]
-            return view(request, *args, **kwargs)
-
-        return guarded
-
-    return decorate
-
-
-def seller_of(request: HttpRequest) -> Seller:
-    """The seller at hand; views under @needs always have one."""
-    seller: Seller = request.desk.seller  # type: ignore[attr-defined]
-    return seller
 
 
 def find_or_404(request: HttpRequest, queryset: Any, number: str) -> Any:

@@ -2,93 +2,185 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import ledger.accounts.numbers
 from django.conf import settings
 from django.db import migrations, models
 
+import ledger.accounts.numbers
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('email', models.EmailField(max_length=254, unique=True, verbose_name='e-mail')),
-                ('name', models.CharField(blank=True, max_length=150, verbose_name='name')),
-                ('is_active', models.BooleanField(default=True)),
-                ('is_site_staff', models.BooleanField(default=False, help_text="Reviews verification documents and sees the machine's state; sees no originals.")),
-                ('joined_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                ("email", models.EmailField(max_length=254, unique=True, verbose_name="e-mail")),
+                ("name", models.CharField(blank=True, max_length=150, verbose_name="name")),
+                ("is_active", models.BooleanField(default=True)),
+                (
+                    "is_site_staff",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Reviews verification documents and sees the machine's state; sees no originals.",
+                    ),
+                ),
+                ("joined_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Seller',
+            name="Seller",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=60, unique=True)),
-                ('name', models.CharField(max_length=200, verbose_name='name')),
-                ('time_zone', models.CharField(default='Asia/Shanghai', max_length=60)),
-                ('is_sample', models.BooleanField(default=False, help_text='Holds sample data only.')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(max_length=60, unique=True)),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                ("time_zone", models.CharField(default="Asia/Shanghai", max_length=60)),
+                ("is_sample", models.BooleanField(default=False, help_text="Holds sample data only.")),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('owner', 'owner'), ('ip_manager', 'IP manager'), ('operator', 'operator'), ('viewer', 'viewer')], max_length=20, verbose_name='role')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
-                ('seller', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='accounts.seller')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("owner", "owner"),
+                            ("ip_manager", "IP manager"),
+                            ("operator", "operator"),
+                            ("viewer", "viewer"),
+                        ],
+                        max_length=20,
+                        verbose_name="role",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "seller",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="memberships", to="accounts.seller"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('user', 'seller'), name='membership_unique')],
+                "constraints": [models.UniqueConstraint(fields=("user", "seller"), name="membership_unique")],
             },
         ),
         migrations.CreateModel(
-            name='Invitation',
+            name="Invitation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(default=ledger.accounts.numbers.new_number, max_length=16, unique=True)),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='e-mail')),
-                ('role', models.CharField(choices=[('owner', 'owner'), ('ip_manager', 'IP manager'), ('operator', 'operator'), ('viewer', 'viewer')], max_length=20, verbose_name='role')),
-                ('token_sha256', models.BinaryField(max_length=32, unique=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('expires_at', models.DateTimeField()),
-                ('accepted_at', models.DateTimeField(null=True)),
-                ('withdrawn_at', models.DateTimeField(null=True)),
-                ('accepted_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('invited_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('seller', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='invitations', to='accounts.seller')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.CharField(default=ledger.accounts.numbers.new_number, max_length=16, unique=True)),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="e-mail")),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("owner", "owner"),
+                            ("ip_manager", "IP manager"),
+                            ("operator", "operator"),
+                            ("viewer", "viewer"),
+                        ],
+                        max_length=20,
+                        verbose_name="role",
+                    ),
+                ),
+                ("token_sha256", models.BinaryField(max_length=32, unique=True)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("expires_at", models.DateTimeField()),
+                ("accepted_at", models.DateTimeField(null=True)),
+                ("withdrawn_at", models.DateTimeField(null=True)),
+                (
+                    "accepted_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "invited_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "seller",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="invitations",
+                        to="accounts.seller",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['seller', '-created_at'], name='invitation_list')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('seller__isnull', False), ('role', 'owner'), _connector='OR'), name='first_run_is_owner')],
+                "indexes": [models.Index(fields=["seller", "-created_at"], name="invitation_list")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("seller__isnull", False), ("role", "owner"), _connector="OR"),
+                        name="first_run_is_owner",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Store',
+            name="Store",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('marketplace', models.CharField(choices=[('aliexpress', 'AliExpress'), ('amazon', 'Amazon'), ('ebay', 'eBay'), ('temu', 'Temu'), ('shein', 'SHEIN'), ('tiktok', 'TikTok Shop'), ('other', 'other')], max_length=20, verbose_name='marketplace')),
-                ('name', models.CharField(max_length=200, verbose_name='store name')),
-                ('shop_id', models.CharField(max_length=80, verbose_name='shop id')),
-                ('time_zone', models.CharField(default='Asia/Shanghai', max_length=60, verbose_name='time zone')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('seller', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='stores', to='accounts.seller')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "marketplace",
+                    models.CharField(
+                        choices=[
+                            ("aliexpress", "AliExpress"),
+                            ("amazon", "Amazon"),
+                            ("ebay", "eBay"),
+                            ("temu", "Temu"),
+                            ("shein", "SHEIN"),
+                            ("tiktok", "TikTok Shop"),
+                            ("other", "other"),
+                        ],
+                        max_length=20,
+                        verbose_name="marketplace",
+                    ),
+                ),
+                ("name", models.CharField(max_length=200, verbose_name="store name")),
+                ("shop_id", models.CharField(max_length=80, verbose_name="shop id")),
+                ("time_zone", models.CharField(default="Asia/Shanghai", max_length=60, verbose_name="time zone")),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "seller",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="stores", to="accounts.seller"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('seller', 'marketplace', 'shop_id'), name='store_unique')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("seller", "marketplace", "shop_id"), name="store_unique")
+                ],
             },
         ),
     ]
