@@ -38,6 +38,8 @@ class Uploads {
     this.queue = [];
     this.items = [];
     this.active = 0;
+    // Choosing is sending, so the button that sends everything at once has nothing left to do.
+    for (const button of form.querySelectorAll("button:not([type=button])")) button.hidden = true;
     this.input.addEventListener("change", () => this.add([...this.input.files]));
     this.retry.addEventListener("click", () => this.again());
     form.addEventListener("submit", (event) => {
