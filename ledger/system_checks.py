@@ -41,10 +41,11 @@ def _check_sqlite(cursor: Any) -> list[CheckMessage]:
 
 def _check_postgresql(cursor: Any) -> list[CheckMessage]:
     problems: list[CheckMessage] = []
-    for name, number in (("fsync", "001"), ("synchronous_commit", "002"), ("full_page_writes", "004")):
+    settings = (("fsync", "ledger.E001"), ("synchronous_commit", "ledger.E002"), ("full_page_writes", "ledger.E004"))
+    for name, check_id in settings:
         if _value(cursor, f"SHOW {name}") == "off":
             hint = f"Set {name} = on in postgresql.conf."
-            problems.append(Error(f"PostgreSQL runs with {name} = off.", hint=hint, id=f"ledger.E{number}"))
+            problems.append(Error(f"PostgreSQL runs with {name} = off.", hint=hint, id=check_id))
     return problems
 
 
