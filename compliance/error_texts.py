@@ -14,10 +14,6 @@ add_texts(
             _("The hidden image is missing."),
             _("Choose the same picture without text, price and promotion."),
         ),
-        "check.no_earlier_main": (
-            _("The main image of the earlier check cannot be used."),
-            _("Choose the main image again."),
-        ),
         "profile.unknown": (_("This rule profile does not exist."), _("Choose one from the list.")),
         # Hidden-image checks: the comparison.
         "check.corrupt_image": (
@@ -47,6 +43,114 @@ add_texts(
         "check.lost": (
             _("Nobody is working on this check any more."),
             _("Start it again; both files are still stored."),
+        ),
+        # Searches: the form, a page's address, and queries nobody answers.
+        "search.no_query": (
+            _("There is nothing to search for yet."),
+            _("Drop a picture, paste the address of one, or pick one of your originals."),
+        ),
+        "search.lost": (
+            _("Nobody is working on this search any more."),
+            _("Start it again; the picture is still stored."),
+        ),
+        "search.file_unreadable": (_("The file cannot be read."), _("Check its name and who may read it.")),
+        "fetch.bad_url": (_("This is not a web address."), _("Copy the picture's own address from the browser.")),
+        "fetch.bad_scheme": (
+            _("Only addresses that begin with http:// or https:// can be read."),
+            _("Copy the picture's own address from the browser, or save the picture and upload it."),
+        ),
+        "fetch.credentials": (
+            _("The address carries a user name or a password."),
+            _("Save the picture and upload it instead."),
+        ),
+        "fetch.bad_port": (
+            _("The address names an unusual port."),
+            _("Only ports 80 and 443 are read. Save the picture and upload it instead."),
+        ),
+        "fetch.bad_host": (
+            _("The address does not name a full web host."),
+            _("Copy the picture's own address from the browser."),
+        ),
+        "fetch.private_address": (
+            _("The address leads into a private network and was not opened."),
+            _("Save the picture and upload it instead."),
+        ),
+        "fetch.unresolved": (
+            _("There is no server of that name."),
+            _("Check the address for typing errors."),
+        ),
+        "fetch.too_many_redirects": (
+            _("The server kept sending us elsewhere."),
+            _("Open the picture alone in a browser tab and copy that address."),
+        ),
+        "fetch.insecure_redirect": (
+            _("The server wanted to continue without encryption."),
+            _("Save the picture and upload it instead."),
+        ),
+        "fetch.timeout": (
+            _("The server took longer than 20 seconds."),
+            _("Try again, or save the picture and upload it."),
+        ),
+        "fetch.too_large": (
+            _("What is at this address is larger than 20 MiB."),
+            _("Save the picture, make it smaller and upload it."),
+        ),
+        "fetch.unsupported_type": (
+            _("What is at this address is not a picture."),
+            _("Open the picture alone in a browser tab and copy that address, not the page's."),
+        ),
+        "fetch.http_error": (
+            _("The server did not hand the picture out."),
+            _("Many shops refuse programs. Save the picture in your browser and upload it."),
+        ),
+        # Catalogues: the file, its rows, and their pictures.
+        "feed.malformed": (_("The file is not proper CSV."), _("Export it again as CSV from a spreadsheet.")),
+        "feed.too_large": (
+            _("The file has more than 64 MiB, 100,000 rows or 200 columns."),
+            _("Split it and import the parts under the same catalogue name."),
+        ),
+        "feed.encoding": (
+            _("The file's characters are neither UTF-8 nor GB18030."),
+            _("Save it as CSV UTF-8 from the spreadsheet."),
+        ),
+        "feed.header": (
+            _("The first line does not name the columns product_id and image, each once."),
+            _("Compare it with the template."),
+        ),
+        "feed.no_product_id": (_("The product id is empty."), _("Fill it in and import the file again.")),
+        "feed.no_image": (_("The picture's file name is empty."), _("Fill it in and import the file again.")),
+        "feed.cell_too_long": (
+            _("The product id, the picture's name or some cell is too long."),
+            _("Shorten it and import the file again."),
+        ),
+        "feed.extra_cells": (
+            _("The row has more cells than the header: probably a comma without quotes."),
+            _("Export the file again from a spreadsheet."),
+        ),
+        "feed.bad_date": (
+            _("A date cannot be understood."),
+            _("Write dates like 2026-11-21 or 2026-11-21T16:00:00+08:00."),
+        ),
+        "feed.cut": (_("A text was longer than we keep and was cut."), _("Nothing to do; the picture was imported.")),
+        "feed.bad_url": (
+            _("The address is not a web address and was left out."),
+            _("Correct it and import the file again; the picture was imported."),
+        ),
+        "feed.bad_country": (
+            _("The country is not a two-letter code and was left out."),
+            _("Write CN, US and the like and import the file again; the picture was imported."),
+        ),
+        "feed.picture_not_found": (
+            _("There is no such picture in the folder."),
+            _("Check the file name; it counts from the folder given with --images."),
+        ),
+        "feed.picture_outside": (
+            _("The picture's name leads out of the folder."),
+            _("Put the picture into the folder given with --images."),
+        ),
+        "feed.picture_is_address": (
+            _("The picture is given as a web address."),
+            _("Download the pictures into a folder and write their file names."),
         ),
     }
 )

@@ -310,11 +310,19 @@ def _draft(run: CheckRun, report: PairReport) -> Draft:
 # Afterwards -----------------------------------------------------------------------------------------------------
 
 
+def is_working(run: CheckRun) -> bool:
+    """A run without a result that a worker has, or will have, in hand."""
+    return _is_open(run) and run.job is not None and run.job.state in UNFINISHED
+
+
 def is_stuck(run: CheckRun) -> bool:
     """A run without a result that nobody is working on: its job gave up, was cancelled, failed or is gone."""
-    if run.state == RunState.DONE or (run.state == RunState.FAILED and "refused" in run.report):
-        return False
-    return run.job is None or run.job.state not in UNFINISHED
+    return _is_open(run) and not is_working(run)
+
+
+def _is_open(run: CheckRun) -> bool:
+    """Neither a result nor a file that was turned away; what failed otherwise may still get one."""
+    return run.state != RunState.DONE and "refused" not in run.report
 
 
 def retry_check(*, actor: User | None, run: CheckRun) -> CheckRun:

@@ -1,0 +1,68 @@
+"""Turns what people send into clean values; rights and writes are the services' business."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from compliance.checks.profile import list_profiles
+from compliance.models import Scope
+from compliance.services.search import THRESHOLD_DEFAULT, THRESHOLD_MAX, THRESHOLD_MIN
+from ledger.error_texts import error_text
+from ledger.forms import MAX_REQUEST_ID, CategoryField
+
+
+def profile_choices() -> list[tuple[str, str]]:
+    """(id, title) of every rule profile; a new check uses the newest version."""
+    return list({profile.id: gettext(profile.title) for profile in list_profiles()}.items())
+
+
+class PairFileField(forms.FileField):
+    """One file of a pair. Empty and missing files pass here: they are refused by name further on."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, allow_empty_file=True, **kwargs)
+
+
+class CheckForm(forms.Form):
+    """A main and a hidden image, and what they are held against.
+
+    again is the number of an earlier check whose main image is used when no other is sent.
+    """
+
+    main = PairFileField(label=_("Main image"))
+    hidden = PairFileField(label=_("Hidden image"))
+    category = CategoryField()
+    profile = forms.ChoiceField(choices=profile_choices, label=_("Rules"))
+    again = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)
+    request_id = forms.CharField(max_length=MAX_REQUEST_ID, required=False, widget=forms.HiddenInput)
+
+
+class SearchForm(forms.Form):
+    """A query picture and how to search. Of an upload, an address and an original, the first that is given counts."""
+
+    picture = forms.FileField(required=False, allow_empty_file=True, label=_("Picture"))
+    url = forms.CharField(max_length=2048, required=False, label=_("Or the address of a picture on the web"))
+    original = forms.CharField(max_length=40, required=False)
+    scope = forms.ChoiceField(choices=Scope.choices, required=False, initial=Scope.ALL, label=_("Where to look"))
+    threshold = forms.IntegerField(
+        min_value=THRESHOLD_MIN,
+        max_value=THRESHOLD_MAX,
+        required=False,
+        initial=THRESHOLD_DEFAULT,
+        label=_("Report from this score on"),
+    )
+    category = CategoryField()
+
+    def clean(self) -> dict[str, Any]:
+        """Fill in the defaults; without any query there is nothing to do."""
+        values: dict[str, Any] = super().clean() or {}
+        values["scope"] = values.get("scope") or Scope.ALL
+        values["threshold"] = values.get("threshold") or THRESHOLD_DEFAULT
+        if not self.errors and not (values.get("picture") or values.get("url") or values.get("original")):
+            text = error_text("search.no_query")
+            raise forms.ValidationError(f"{text.title} {text.advice}", code="search.no_query")
+        return values
