@@ -1,0 +1,83 @@
+"""Who may do what on the ledger's pages. One line per URL name; rows.py explains the words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from ledger.models import Job, JobState
+from ledger.services.log import seal
+from tests.factories import register_one
+from tests.images import jpeg_bytes, product_photo
+from tests.matrix.rows import (
+    EVERYBODY,
+    MANAGERS,
+    WORKERS,
+    AnyRow,
+    World,
+    action,
+    form,
+    page,
+    public_form,
+    public_page,
+)
+
+
+def original(world: World) -> Mapping[str, Any]:
+    return {"number": register_one(world.seller).number}
+
+
+def sealed_original(world: World) -> Mapping[str, Any]:
+    """Also ready for a certificate: analysed, and covered by a checkpoint."""
+    number = register_one(world.seller, analyse=True).number
+    seal()
+    return {"number": number}
+
+
+def preview(world: World) -> Mapping[str, Any]:
+    return {"image_id": register_one(world.seller, analyse=True).image.pk, "size": 320}
+
+
+def dead_job(world: World) -> Mapping[str, Any]:
+    job = Job.objects.create(seller=world.seller, kind="pictures.analyse", args={"image_ids": []}, state=JobState.DEAD)
+    return {"public_id": job.public_id}
+
+
+def checkpoint(world: World) -> Mapping[str, Any]:
+    register_one(world.seller)
+    signed = seal()
+    assert signed is not None
+    return {"tree_size": signed.tree_size}
+
+
+def one_photo(world: World) -> Mapping[str, Any]:
+    return {"files": SimpleUploadedFile("photo.jpg", jpeg_bytes(product_photo(2)), "image/jpeg")}
+
+
+def not_evidence(world: World) -> Mapping[str, Any]:
+    return {"evidence": SimpleUploadedFile("bundle.zip", b"not a ZIP")}
+
+
+ROWS: dict[str, AnyRow] = {}
+ROWS["ledger:originals"] = page(EVERYBODY)
+ROWS["ledger:register"] = form(WORKERS, data=one_photo, ok=200)
+ROWS["ledger:original"] = form(EVERYBODY, post=WORKERS, make=original, data={"title": "Mug"})
+ROWS["ledger:original_file"] = page(MANAGERS, make=original)
+ROWS["ledger:original_certificate"] = page(EVERYBODY, make=sealed_original)
+ROWS["ledger:original_bundle"] = page(EVERYBODY, make=sealed_original)
+ROWS["ledger:picture"] = page(EVERYBODY, make=preview)
+ROWS["ledger:history"] = page(EVERYBODY)
+ROWS["ledger:history_csv"] = page(EVERYBODY)
+ROWS["ledger:jobs"] = page(EVERYBODY)
+ROWS["ledger:job"] = page(EVERYBODY, make=dead_job)
+ROWS["ledger:job_again"] = action(WORKERS, make=dead_job)
+ROWS["ledger:job_cancel"] = action(WORKERS, make=dead_job)
+ROWS["ledger:log"] = page(EVERYBODY)
+ROWS["ledger:seal"] = action(MANAGERS)
+ROWS["ledger:checkpoint_file"] = page(EVERYBODY, make=checkpoint, shared=True)
+ROWS["ledger:checkpoint"] = public_page(ok=404)  # nothing is signed in an empty log
+ROWS["ledger:policy"] = public_page()
+ROWS["ledger:verify"] = public_form(data=not_evidence, ok=200)
+ROWS["ledger:certificate_public"] = public_page(make=sealed_original)
