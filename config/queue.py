@@ -16,6 +16,8 @@ def queue_settings(redis_url: str) -> dict[str, Any]:
     workers = max(1, min(os.cpu_count() or 1, 8))
     shared = {
         "name": "originmark",
+        # Q_CLUSTER_NAME of `manage.py qwork` picks one; both work alike.
+        "ALT_CLUSTERS": {"fast": {}, "heavy": {}},
         # django-q2 keeps no results: the default of 250 kept ones costs 5.6-8x throughput, and Job keeps them.
         "save_limit": -1,
         "ack_failures": True,

@@ -98,6 +98,10 @@ class Supervisor:
                 child.start(now)
                 self._report(f"{child.name} started again")
 
+    def age_s(self, child: Child) -> float:
+        """How long a child has been running; 0 for one that is not."""
+        return self._clock() - child.started_at if child.process is not None else 0.0
+
     def replace(self, child: Child, why: str) -> None:
         """Kill a child's group; the next look starts it again."""
         self._report(f"{child.name}: {why}; replacing it")

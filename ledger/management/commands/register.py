@@ -87,9 +87,15 @@ def _batches(paths: Iterator[Path]) -> Iterator[list[Named]]:
 
 
 def _json_line(path: Path, answer: Registration) -> str:
-    row = {"file": str(path), "status": answer.status, "code": answer.code, "sha256": answer.sha256.hex()}
     entry = answer.original.statement.entry if answer.original else None
-    row |= {"seq": entry.seq if entry else None, "leaf_hash": bytes(entry.leaf_hash).hex() if entry else None}
+    row = {
+        "file": str(path),
+        "status": answer.status,
+        "code": answer.code,
+        "sha256": answer.sha256.hex(),
+        "seq": entry.seq if entry else None,
+        "leaf_hash": bytes(entry.leaf_hash).hex() if entry else None,
+    }
     return json.dumps(row, ensure_ascii=False)
 
 

@@ -25,6 +25,7 @@ from ledger.services.setup import first_run
 LOOK_S = 0.25
 SWEEP_S = 2.0
 STOP_TIMEOUT_S = 10.0
+START_GRACE_S = 15.0  # a cluster that has just been started may still be importing
 WEB = "web"
 
 
@@ -100,15 +101,15 @@ class Command(BaseCommand):
             sweep_jobs()
             run_due_chores()
             for child in supervisor.children:
-                if child.process and child.name in QUEUES and is_stalled(queue=child.name, workers=queue_workers()):
+                if child.name in QUEUES and supervisor.age_s(child) > START_GRACE_S and _is_stalled(child.name):
                     supervisor.replace(child, "jobs wait and no worker takes one")
         except OperationalError as error:
             self._say(f"the database cannot be reached: {error}")
             connections.close_all()
 
 
-def queue_workers() -> int:
-    return int(settings.Q_CLUSTER["workers"])
+def _is_stalled(queue: str) -> bool:
+    return is_stalled(queue=queue, workers=int(settings.Q_CLUSTER["workers"]))
 
 
 def children(port: int) -> list[Child]:
