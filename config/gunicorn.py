@@ -1,4 +1,7 @@
-"""The web server's settings; `manage.py up` starts it as `gunicorn -c python:config.gunicorn config.wsgi`."""
+"""The web server's settings, for `manage.py up` and for `gunicorn -c python:config.gunicorn config.wsgi` alone.
+
+ORIGINMARK_BIND counts only for the latter: `up` opens the socket itself.
+"""
 
 import os
 from typing import Any

@@ -69,7 +69,7 @@ class JobBroker(Broker):  # type: ignore[misc]  # django-q2 has no types
 def package(job: Job) -> str:
     """The message django-q2 expects: which function, with which id, and for how long."""
     kind = JOB_KINDS.get(job.kind)
-    task = {
+    task: dict[str, Any] = {
         "id": uuid.uuid4().hex,
         "name": f"job-{job.pk}",
         "func": "ledger.tasks.run",

@@ -1,127 +1,188 @@
-"""Keeping a few child processes alive: started in groups of their own, restarted when they end, gone when we are.
+"""Keeping a few child processes alive: forked in groups of their own, restarted when they end, gone when we are.
 
-Linux only: PR_SET_PDEATHSIG makes the kernel kill a child whose parent died, so that a `kill -9` of anything leaves
-nothing behind. Nothing here knows Django.
+Children are forked, not started anew: everything is imported once, so that a restart costs milliseconds and the
+memory is shared. On Linux the kernel kills a child whose parent died (PR_SET_PDEATHSIG), at every level below, so that
+a `kill -9` of anything leaves nothing behind; and orphans come to us to be reaped. Nothing here knows Django.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
+import select
 import signal
-import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from types import FrameType
 
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 QUICK_DEATH_S = 5.0  # a child that lived shorter than this is restarted with a growing pause
-MAX_PAUSE_S = 30.0
+MAX_PAUSE_S = 5.0
+LOOK_S = 0.5  # a signal wakes us at once; this only bounds what signals do not tell
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent() -> None:
     """Have the kernel kill this process as soon as its parent is dead."""
     parent = os.getppid()
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if sys.platform == "linux":
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died between the fork and the call
         os._exit(1)
 
 
 @dataclass(slots=True)
 class Child:
-    """One kind of process: how to start it, and the running one with its whole group."""
+    """One kind of process: what it runs, and the running one."""
 
     name: str
-    argv: Sequence[str]
-    environment: Mapping[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
+    main: Callable[[], None]
+    pid: int = 0  # 0 while none runs; also the number of its process group
     started_at: float = 0.0
     quick_deaths: int = 0
     not_before: float = 0.0
 
-    def start(self, now: float) -> None:
-        self.process = subprocess.Popen(
-            list(self.argv),
-            env={**os.environ, **self.environment},
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=die_with_parent,
-        )
-        self.started_at = now
 
-    def has_ended(self) -> bool:
-        return self.process is not None and self.process.poll() is not None
-
-    def kill(self) -> None:
-        """Kill the whole group at once and reap its leader."""
-        if self.process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-
-    def terminate(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-
-
+@dataclass(slots=True)
 class Supervisor:
-    """Restarts children that end. report gets one line per event, on_exit the child whose group is gone."""
+    """Runs children until a stop signal. report gets one line per event; clock is monotonic seconds."""
 
-    def __init__(
-        self,
-        children: Sequence[Child],
-        *,
-        report: Callable[[str], None],
-        on_exit: Callable[[Child], None] = lambda child: None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.children = list(children)
-        self._report = report
-        self._on_exit = on_exit
-        self._clock = clock
+    children: Sequence[Child]
+    report: Callable[[str], None]
+    stop_timeout_s: float = 5.0
+    clock: Callable[[], float] = time.monotonic
+    _stopping: bool = field(default=False, init=False)
+    _wakeup: tuple[int, int] = field(default=(-1, -1), init=False)
 
-    def start(self) -> None:
+    def run(self) -> None:
+        """Start all, restart what ends, and return once a stop signal came and nothing runs any more."""
+        if sys.platform == "linux":
+            _libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+        gc.collect()
+        gc.freeze()  # what is imported stays on pages that all children share
+        with self._signals():
+            while not self._stopping:
+                self._reap()
+                self._start_missing()
+                self._sleep(LOOK_S)
+            self.report("stopping")
+            self._stop()
+
+    def _start_missing(self) -> None:
         for child in self.children:
-            child.start(self._clock())
+            if not child.pid and self.clock() >= child.not_before and not self._stopping:
+                self._fork(child)
+                self.report(f"{child.name} started, process {child.pid}")
 
-    def look_after(self) -> None:
-        """Restart what has ended; call it a few times a second."""
-        now = self._clock()
-        for child in self.children:
-            if child.has_ended():
-                assert child.process is not None  # noqa: S101 - it ended, so it was there
-                self._report(f"{child.name} ended with status {child.process.returncode}")
-                self._bury(child, now)
-            if child.process is None and now >= child.not_before:
-                child.start(now)
-                self._report(f"{child.name} started again")
+    def _fork(self, child: Child) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        child.started_at = self.clock()
+        parent = os.getpid()
+        child.pid = os.fork()
+        if child.pid == 0:
+            self._become(child, parent)
 
-    def age_s(self, child: Child) -> float:
-        """How long a child has been running; 0 for one that is not."""
-        return self._clock() - child.started_at if child.process is not None else 0.0
+    def _become(self, child: Child, parent: int) -> None:
+        """The child's whole life."""
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            for number in (*STOP_SIGNALS, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            os.setsid()  # Ctrl-C reaches us alone, and the whole group can be killed at once
+            os.register_at_fork(after_in_child=die_with_parent)
+            die_with_parent()
+            if os.getppid() != parent:
+                os._exit(1)
+            child.main()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        finally:
+            if sys.exc_info()[0] is not None:
+                traceback.print_exc()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
 
-    def replace(self, child: Child, why: str) -> None:
-        """Kill a child's group; the next look starts it again."""
-        self._report(f"{child.name}: {why}; replacing it")
-        self._bury(child, self._clock())
+    def _reap(self) -> None:
+        """Bury every process that ended, orphans of our children included."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for child in self.children:
+                if child.pid == pid:
+                    self._bury(child, os.waitstatus_to_exitcode(status))
 
-    def _bury(self, child: Child, now: float) -> None:
+    def _bury(self, child: Child, code: int) -> None:
+        now = self.clock()
+        _kill_group(child.pid)  # its leader is dead, the rest of the group may not be yet
         quick = now - child.started_at < QUICK_DEATH_S
         child.quick_deaths = child.quick_deaths + 1 if quick else 0
-        child.not_before = now + (min(2.0 ** (child.quick_deaths - 1) * 0.25, MAX_PAUSE_S) if quick else 0.0)
-        child.kill()  # its leader is dead, the rest of the group may not be
-        child.process = None
-        self._on_exit(child)
+        child.not_before = now + (min(0.25 * 2.0 ** (child.quick_deaths - 1), MAX_PAUSE_S) if quick else 0.0)
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+        self.report(f"{child.name} {how}, process {child.pid}")
+        child.pid = 0
 
-    def stop(self, timeout_s: float) -> None:
+    def _stop(self) -> None:
         """Ask every child to end, wait, then kill what is left."""
         for child in self.children:
-            child.terminate()
-        deadline = self._clock() + timeout_s
+            if child.pid:
+                with suppress(ProcessLookupError):
+                    os.kill(child.pid, signal.SIGTERM)
+        self._wait_for_children(self.stop_timeout_s)
         for child in self.children:
-            if child.process is not None:
-                with suppress(subprocess.TimeoutExpired):
-                    child.process.wait(max(0.1, deadline - self._clock()))
-                child.kill()
+            if child.pid:
+                self.report(f"{child.name} did not stop in {self.stop_timeout_s:g} s; killing it")
+                _kill_group(child.pid)
+        self._wait_for_children(self.stop_timeout_s)
+
+    def _wait_for_children(self, timeout_s: float) -> None:
+        deadline = self.clock() + timeout_s
+        self._reap()
+        while any(child.pid for child in self.children) and self.clock() < deadline:
+            self._sleep(0.1)
+            self._reap()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Signals write a byte into a pipe, which ends the sleep: none is lost between a look and a sleep."""
+        self._wakeup = os.pipe()
+        for end in self._wakeup:
+            os.set_blocking(end, False)
+        numbers = (*STOP_SIGNALS, signal.SIGCHLD)
+        earlier = {number: signal.signal(number, self._on_signal) for number in numbers}
+        signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(-1)
+            for number, handler in earlier.items():
+                signal.signal(number, handler)
+            for end in self._wakeup:
+                os.close(end)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if number in STOP_SIGNALS:
+            self._stopping = True
+
+    def _sleep(self, seconds: float) -> None:
+        select.select([self._wakeup[0]], [], [], seconds)
+        with suppress(BlockingIOError):
+            os.read(self._wakeup[0], 512)
+
+
+def _kill_group(pid: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)

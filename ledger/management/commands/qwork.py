@@ -1,22 +1,25 @@
-"""One cluster of workers for one queue; started by `manage.py up`. The queue's name comes in Q_CLUSTER_NAME."""
+"""The workers of one queue without the rest of `manage.py up`, for machines that only work."""
 
 import os
+from argparse import ArgumentParser
 from typing import Any
 
-from django_q.management.commands.qcluster import Command as ClusterCommand
+from django.conf import settings
+from django.core.management import BaseCommand
 
+from ledger.management.cluster import run_cluster
 from ledger.management.supervisor import die_with_parent
-from ledger.services.job_registry import HEAVY
-
-HEAVY_NICENESS = 5  # pages and searches come first when both want the processor
+from ledger.services.job_registry import QUEUES
 
 
-class Command(ClusterCommand):  # type: ignore[misc]  # django-q2 has no types
+class Command(BaseCommand):
     help = "Run the workers of one queue."
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        if os.environ.get("Q_CLUSTER_NAME") == HEAVY:
-            os.nice(HEAVY_NICENESS)
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("queue", choices=QUEUES)
+        parser.add_argument("--workers", type=int, default=settings.Q_CLUSTER["workers"])
+
+    def handle(self, *args: Any, queue: str, workers: int, **options: Any) -> None:
         # The cluster forks a guard, the guard forks workers: none may outlive the one above it.
         os.register_at_fork(after_in_child=die_with_parent)
-        super().handle(*args, **options)
+        run_cluster(queue, workers)
