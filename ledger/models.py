@@ -8,7 +8,7 @@ else is derived from sealed bytes and can be made again.
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, Self, TypeVar
 
 from django.db import models
 from django.db.models import Q
@@ -21,18 +21,17 @@ from ledger.accounts.numbers import new_number
 SHA256_BYTES = 32
 
 
-def seller_scoped(queryset: models.QuerySet[Any], user: Any) -> models.QuerySet[Any]:
-    """The rows whose seller this person belongs to: where every read of a seller's rows starts."""
-    return queryset.filter(seller__in=Seller.objects.visible_to(user))
+ModelT = TypeVar("ModelT", bound=models.Model)
 
 
-class SellerQuerySet(models.QuerySet[Any]):
+class SellerQuerySet(models.QuerySet[ModelT]):
     """Rows that carry one seller."""
 
-    def visible_to(self, user: Any) -> SellerQuerySet:
-        return seller_scoped(self, user)  # type: ignore[return-value]
+    def visible_to(self, user: Any) -> Self:
+        """The rows whose seller this person belongs to: where every read of a seller's rows starts."""
+        return self.filter(seller__in=Seller.objects.visible_to(user))
 
-    def of(self, seller: Seller) -> SellerQuerySet:
+    def of(self, seller: Seller) -> Self:
         return self.filter(seller=seller)
 
 

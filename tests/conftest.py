@@ -7,7 +7,7 @@ directories are temporary.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -41,7 +41,7 @@ def _flush_past_the_triggers() -> Iterator[None]:
     """Emptying the test database is the one documented way around the append-only triggers."""
     original = BaseDatabaseOperations.execute_sql_flush
 
-    def execute_sql_flush(self: BaseDatabaseOperations, sql_list: list[str]) -> None:
+    def execute_sql_flush(self: BaseDatabaseOperations, sql_list: Iterable[str]) -> None:
         append_only.remove(self.connection)
         original(self, sql_list)
         append_only.install(self.connection)

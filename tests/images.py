@@ -70,7 +70,7 @@ def _textured(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     coarse = Image.fromarray(rng.integers(0, 255, (height // 8 + 1, width // 8 + 1), dtype=np.uint8))
     weave = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), np.float32) - 127
     noise = rng.normal(0, 2.5, (height, width, 1)).astype(np.float32)
-    return np.clip(pixels + weave[..., None] * 0.06 + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pixels + weave[..., None] * 0.06 + noise, 0, 255), np.uint8)
 
 
 def noise_picture(seed: int, size: tuple[int, int] = (640, 640)) -> Image.Image:

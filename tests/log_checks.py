@@ -24,7 +24,7 @@ def check_log() -> int:
         width = 256**node.level
         assert bytes(node.hash) == merkle.root_from_leaves(leaves[node.index * width : (node.index + 1) * width])
     assert TreeNode.objects.filter(level=1).count() == len(leaves) // 256
-    for row in Checkpoint.objects.all():
-        signed = checkpoint.parse_checkpoint(note.parse_note(row.note.encode()).text)
-        assert signed.root == bytes(row.root_hash) == merkle.root_from_leaves(leaves[: row.tree_size])
+    for kept in Checkpoint.objects.all():
+        signed = checkpoint.parse_checkpoint(note.parse_note(kept.note.encode()).text)
+        assert signed.root == bytes(kept.root_hash) == merkle.root_from_leaves(leaves[: kept.tree_size])
     return len(leaves)

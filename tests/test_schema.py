@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.apps import apps
 from django.core.management import call_command
@@ -42,7 +44,7 @@ def own_models() -> list[type[models.Model]]:
     return [model for label in OWN_APPS for model in apps.get_app_config(label).get_models()]
 
 
-def seller_field(model: type[models.Model]) -> models.Field | None:
+def seller_field(model: type[models.Model]) -> models.Field[Any, Any] | None:
     return next((field for field in model._meta.concrete_fields if field.name == "seller"), None)
 
 

@@ -166,11 +166,10 @@ def _statement(row: Entry, draft: Draft, seller: Seller | None, actor: User | No
 def read_hashes(level: int, start: int, stop: int) -> list[bytes]:
     """Stored hashes of one tile row: leaf hashes for level 0, roots of complete 256-fold subtrees above."""
     if level == 0:
-        rows = Entry.objects.filter(seq__gte=start, seq__lt=stop).order_by("seq").values_list("leaf_hash", flat=True)
-    else:
-        nodes = TreeNode.objects.filter(level=level, index__gte=start, index__lt=stop)
-        rows = nodes.order_by("index").values_list("hash", flat=True)
-    return [bytes(row) for row in rows]
+        entries = Entry.objects.filter(seq__gte=start, seq__lt=stop).order_by("seq")
+        return [bytes(row) for row in entries.values_list("leaf_hash", flat=True)]
+    nodes = TreeNode.objects.filter(level=level, index__gte=start, index__lt=stop).order_by("index")
+    return [bytes(row) for row in nodes.values_list("hash", flat=True)]
 
 
 def latest_checkpoint() -> Checkpoint | None:

@@ -36,7 +36,8 @@ def test_lossless_pixels_are_exact():
 
 def test_pixels_are_uint8_rows_of_rgb():
     picture = decode_picture(images.jpeg_bytes(PHOTO))
-    assert (picture.pixels.shape, picture.pixels.dtype) == ((620, 700, 3), np.uint8)
+    assert picture.pixels.shape == (620, 700, 3)
+    assert picture.pixels.dtype == np.dtype(np.uint8)
     assert (picture.width, picture.height, picture.format, picture.source_mode) == (700, 620, "JPEG", "RGB")
 
 
