@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -146,9 +146,12 @@ class TeamQuerySet(models.QuerySet[Any]):
 
 class MembershipQuerySet(TeamQuerySet):
     def with_state(self) -> Self:
-        """Adds has_second_factor and seller_count, the number of sellers the person belongs to."""
-        second_factor = Authenticator.objects.filter(user=OuterRef("user"))
-        return self.annotate(has_second_factor=Exists(second_factor), seller_count=Count("user__memberships"))
+        """Adds has_second_factor and belongs_elsewhere: to another seller that is not sample data."""
+        elsewhere = Membership.objects.filter(user=OuterRef("user"), seller__is_sample=False)
+        return self.annotate(
+            has_second_factor=Exists(Authenticator.objects.filter(user=OuterRef("user"))),
+            belongs_elsewhere=Exists(elsewhere.exclude(seller=OuterRef("seller"))),
+        )
 
 
 class InvitationQuerySet(TeamQuerySet):

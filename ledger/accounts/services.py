@@ -244,8 +244,8 @@ def can_reset(membership: Membership) -> bool:
     what the owner rules anyway: never another seller's pictures, never the site's own pages.
     """
     user = membership.user
-    elsewhere = Membership.objects.filter(user=user).exclude(seller=membership.seller)
-    return user.is_active and not user.is_site_staff and not elsewhere.exists()
+    state = Membership.objects.with_state().get(pk=membership.pk)
+    return user.is_active and not user.is_site_staff and not state.belongs_elsewhere
 
 
 def make_reset_link(*, actor: User, membership: Membership) -> ResetLink:

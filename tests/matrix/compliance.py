@@ -1,7 +1,58 @@
-"""Who may do what on the compliance pages. One line per URL name; tests/matrix/rows.py explains the words."""
+"""Who may do what on the compliance pages. One line per URL name; rows.py explains the words."""
 
 from __future__ import annotations
 
-from tests.matrix.rows import AnyRow
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from compliance.services.catalogues import find_or_create_catalogue
+from compliance.services.search import Question, run_search, start_search
+from ledger.services.originals import Upload
+from tests.compliance.check_pairs import PROFILE_ID, checked, form_files
+from tests.matrix.ledger import PHOTO
+from tests.matrix.rows import EVERYBODY, OWNERS, WORKERS, AnyRow, World, action, form, page
+
+
+def catalogue(world: World) -> Mapping[str, Any]:
+    return {"number": find_or_create_catalogue(actor=None, seller=world.seller, name="Feed").number}
+
+
+def check(world: World) -> Mapping[str, Any]:
+    return {"number": checked(world.seller).number}
+
+
+def pair(world: World) -> Mapping[str, Any]:
+    return {"profile": PROFILE_ID, **form_files()}
+
+
+def search(world: World) -> Mapping[str, Any]:
+    run = start_search(actor=None, seller=world.seller, question=Question(), upload=Upload("query.jpg", PHOTO))
+    return {"number": run_search(run.pk).number}
+
+
+def picture(world: World) -> Mapping[str, Any]:
+    return {"picture": SimpleUploadedFile("query.jpg", PHOTO, "image/jpeg")}
+
 
 ROWS: dict[str, AnyRow] = {}
+ROWS["compliance:overview"] = page(EVERYBODY)
+ROWS["compliance:find"] = page(EVERYBODY, query={"q": "mug"})
+ROWS["compliance:sample"] = action(OWNERS)
+ROWS["compliance:catalogues"] = page(EVERYBODY)
+ROWS["compliance:catalogue"] = page(EVERYBODY, make=catalogue)
+ROWS["compliance:catalogue_template"] = page(EVERYBODY)
+ROWS["compliance:checks"] = form(EVERYBODY, post=WORKERS, data=pair)
+ROWS["compliance:check"] = page(EVERYBODY, make=check)
+ROWS["compliance:check_retry"] = action(WORKERS, make=check)
+ROWS["compliance:check_heatmap"] = page(EVERYBODY, make=check)
+ROWS["compliance:check_difference"] = page(EVERYBODY, make=check)
+ROWS["compliance:check_receipt"] = page(EVERYBODY, make=check)
+ROWS["compliance:check_bundle"] = page(EVERYBODY, make=check)
+ROWS["compliance:search"] = form(EVERYBODY, post=WORKERS, data=picture)
+ROWS["compliance:search_method"] = page(EVERYBODY)
+ROWS["compliance:search_result"] = page(EVERYBODY, make=search)
+ROWS["compliance:search_again"] = action(WORKERS, make=search)
+ROWS["compliance:search_receipt"] = page(EVERYBODY, make=search)
+ROWS["compliance:search_bundle"] = page(EVERYBODY, make=search)

@@ -24,6 +24,8 @@ from tests.matrix.rows import (
     public_page,
 )
 
+PHOTO = jpeg_bytes(product_photo(2))
+
 
 def original(world: World) -> Mapping[str, Any]:
     return {"number": register_one(world.seller).number}
@@ -53,7 +55,7 @@ def checkpoint(world: World) -> Mapping[str, Any]:
 
 
 def one_photo(world: World) -> Mapping[str, Any]:
-    return {"files": SimpleUploadedFile("photo.jpg", jpeg_bytes(product_photo(2)), "image/jpeg")}
+    return {"files": SimpleUploadedFile("photo.jpg", PHOTO, "image/jpeg")}
 
 
 def not_evidence(world: World) -> Mapping[str, Any]:

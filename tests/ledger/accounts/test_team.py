@@ -184,6 +184,13 @@ def test_reset_link_is_refused_for_members_of_another_seller(alice, bob, other_s
     assert refusal.value.code == "reset_refused"
 
 
+def test_sample_data_is_no_other_seller(alice, bob):
+    sample = services.create_seller(name="Sample", is_sample=True)
+    Membership.objects.create(user=bob, seller=sample, role=Role.OWNER)
+    membership = Membership.objects.of(membership_of(alice).seller).get(user=bob)
+    assert services.make_reset_link(actor=alice, membership=membership).key
+
+
 def test_reset_link_is_refused_for_site_staff(alice, bob):
     User.objects.filter(pk=bob.pk).update(is_site_staff=True)
     with pytest.raises(ValidationError) as refusal:
