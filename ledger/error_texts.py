@@ -65,6 +65,10 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("Tell the person who runs this site: the data directory or the keys may be incomplete."),
     ),
     # Forms and archives.
+    "request_id_reused": (
+        _("This request was already used for another file."),
+        _("Reload the page and send the file again."),
+    ),
     "no_file": (_("No file was chosen."), _("Choose one or more pictures, or drop them on the page.")),
     "zip_corrupt": (_("The ZIP cannot be read."), _("Pack the pictures again.")),
     "zip_encrypted": (_("The ZIP has a password."), _("Pack the pictures without a password.")),
@@ -74,6 +78,12 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("The ZIP is packed in an unusual way and was not opened."),
         _("Pack the pictures again with an ordinary program."),
     ),
+    "zip_empty": (_("There is no file in the ZIP."), _("Pack the pictures again.")),
+    "zip_member_damaged": (
+        _("This file inside the ZIP is damaged."),
+        _("Pack it again, or register the picture by itself."),
+    ),
+    "form_invalid": (_("A choice on the form does not exist."), _("Reload the page and try again.")),
     "zip_nested": (_("There is another archive inside the ZIP."), _("Unpack it first and register the pictures.")),
     # Evidence that somebody brings.
     "evidence_unknown": (_("This is neither an evidence ZIP nor a certificate PDF."), _("Drop the file as you received it.")),
@@ -81,6 +91,7 @@ TEXTS: dict[str, tuple[Any, Any]] = {
     "pdf_unreadable": (_("The PDF cannot be read safely."), _("Ask for the file again, or for the evidence ZIP.")),
     "pdf_without_bundle": (_("There is no evidence inside this PDF."), _("A certificate carries it as an attachment; ask for the original file.")),
     # Jobs.
+    "not_sample": (_("Sample data goes into a sample seller only."), _("Load it from the overview of a new seller.")),
     "job.worker_died": (
         _("The work was interrupted too many times."),
         _("Start it again; if it fails again, tell the person who runs this site."),
@@ -95,6 +106,11 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("Finish the upgrade and start it again."),
     ),
     # Log.
+    "log_not_ready": (_("The log has not been created yet."), _("Start the site once with: manage.py up")),
+    "checkpoint_overdue": (
+        _("Entries have been waiting for a signed checkpoint for too long."),
+        _("The background work may have stopped. Seal now on the ledger page, or restart the site."),
+    ),
     "log_fork": (
         _("The log disagrees with what was signed before."),
         _("Nothing is signed until the person who runs this site has looked at it; see docs/trust.md."),

@@ -15,7 +15,7 @@ from ledger.categories import load_categories
 from ledger.error_texts import error_text
 from ledger.services.originals import Upload
 
-MAX_REQUEST_ID = 80
+MAX_REQUEST_ID = 72  # the column holds 80; each file of a request adds its number
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -41,7 +41,7 @@ class SeveralFilesField(forms.FileField):
 
     widget = SeveralFilesInput
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:  # type: ignore[override]
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
         files = data if isinstance(data, list) else [data] if data else []
         if not files:
             raise forms.ValidationError(error_text("no_file").title, code="no_file")
@@ -51,24 +51,29 @@ class SeveralFilesField(forms.FileField):
 class RegisterForm(forms.Form):
     """One or many pictures, or a ZIP of pictures."""
 
-    files = SeveralFilesField(label=_("Pictures"))
+    files = SeveralFilesField(label=_("Pictures"))  # type: ignore[assignment]  # the class keeps no such attribute
     request_id = forms.CharField(max_length=MAX_REQUEST_ID, required=False)
     category = CategoryField()
     store = forms.ModelChoiceField(Store.objects.none(), required=False, label=_("Store"))
 
     def __init__(self, *args: Any, seller: Seller, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["store"].queryset = Store.objects.filter(seller=seller).order_by("name")  # type: ignore[attr-defined]
+        self.fields["store"].queryset = Store.objects.of(seller).order_by("name")  # type: ignore[attr-defined]
+
+    def codes(self) -> list[str]:
+        """What is wrong, as stable codes: the missing file first, then any choice that does not exist."""
+        found = ["no_file"] if "files" in self.errors else []
+        return found + (["form_invalid"] if self.errors.keys() - {"files"} else [])
 
 
-def is_zip(file: UploadedFile) -> bool:
+def is_zip(file: UploadedFile[Any]) -> bool:
     """Decided by the first bytes, not by the name."""
     head = file.read(4)
     file.seek(0)
     return head in ZIP_MAGIC
 
 
-def read_upload(file: UploadedFile, request_id: str = "") -> Upload:
+def read_upload(file: UploadedFile[Any], request_id: str = "") -> Upload:
     """The file's bytes, one more than the cap at most: what is over it is refused by the scan."""
     return Upload(file.name or "", file.read(settings.UPLOAD_MAX_BYTES + 1), request_id)
 

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import re
+from functools import wraps
 from typing import Any
 from urllib.parse import quote
 
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
 
+from ledger.accounts.access import P, View
 from ledger.accounts.access import needs as needs
 from ledger.accounts.access import seller_of as seller_of
 from ledger.accounts.numbers import parse_number
+from ledger.error_texts import error_text
+from ledger.services.blobs import BlobUnreadableError
+from ledger.services.keys import KeyMissingError
+from ledger.services.log import LogForkError, LogNotReadyError
 
 PAGE_SIZE = 50
+MAX_KEY = 2**63 - 1  # what a key column holds
+MAX_KEY_DIGITS = 19
 
 
 def find_or_404(request: HttpRequest, queryset: Any, number: str) -> Any:
@@ -33,23 +43,50 @@ def find_or_404(request: HttpRequest, queryset: Any, number: str) -> Any:
     return found
 
 
+def text_parameter(request: HttpRequest, name: str) -> str:
+    """What the query string says, as text a database can compare: PostgreSQL refuses NUL characters."""
+    return request.GET.get(name, "").replace("\0", "").strip()
+
+
+def key_parameter(request: HttpRequest, name: str) -> int | None:
+    """A key of a list, or None for anything that cannot be one."""
+    text = request.GET.get(name, "")
+    key = int(text) if text.isascii() and text.isdecimal() and len(text) <= MAX_KEY_DIGITS else None
+    return key if key is not None and key <= MAX_KEY else None
+
+
+TROUBLE = (BlobUnreadableError, KeyMissingError, LogForkError, LogNotReadyError)
+
+
+def explain_trouble(view: View[P]) -> View[P]:
+    """Named trouble with stored files, keys or the log becomes a page that says so, not a broken one."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        try:
+            return view(request, *args, **kwargs)
+        except TROUBLE as error:
+            return render(request, "ledger/trouble.html", {"text": error_text(error.code)}, status=503)
+
+    return wrapped
+
+
 class Page:
-    """One page of a list by keyset: newest first, `before` the last key seen, so that deep pages cost the same."""
+    """One page of a list by keyset: newest first, `before` the last key seen, so that deep pages cost the same.
+
+    key is "pk" or the name of a foreign key.
+    """
 
     def __init__(self, queryset: models.QuerySet[Any], request: HttpRequest, key: str = "pk") -> None:
-        before = request.GET.get("before", "")
-        after = request.GET.get("after", "")
-        ordered = queryset.order_by(f"-{key}")
-        self.has_newer = False
-        if before.isdigit():
-            ordered = ordered.filter(**{f"{key}__lt": int(before)})
-            self.has_newer = True
-        if after.isdigit() and not before:
-            rows = list(queryset.filter(**{f"{key}__gt": int(after)}).order_by(key)[: PAGE_SIZE + 1])
+        before, after = key_parameter(request, "before"), key_parameter(request, "after")
+        self.is_first = before is None and after is None
+        if after is not None and before is None:
+            rows = list(queryset.filter(**{f"{key}__gt": after}).order_by(key)[: PAGE_SIZE + 1])
             self.rows, self.has_newer, self.has_older = rows[:PAGE_SIZE][::-1], len(rows) > PAGE_SIZE, True
         else:
-            rows = list(ordered[: PAGE_SIZE + 1])
-            self.rows, self.has_older = rows[:PAGE_SIZE], len(rows) > PAGE_SIZE
+            older = queryset if before is None else queryset.filter(**{f"{key}__lt": before})
+            rows = list(older.order_by(f"-{key}")[: PAGE_SIZE + 1])
+            self.rows, self.has_newer, self.has_older = rows[:PAGE_SIZE], before is not None, len(rows) > PAGE_SIZE
         self.newer_url = self._url(request, "after", self.rows[0], key) if self.has_newer and self.rows else ""
         self.older_url = self._url(request, "before", self.rows[-1], key) if self.has_older and self.rows else ""
 
@@ -64,7 +101,7 @@ class Page:
         query = request.GET.copy()
         for known in ("before", "after"):
             query.pop(known, None)
-        query[name] = str(row.pk if key == "pk" else getattr(row, f"{key}_id", None) or getattr(row, key))
+        query[name] = str(row.pk if key == "pk" else getattr(row, f"{key}_id"))
         return f"{request.path}?{query.urlencode()}"
 
 

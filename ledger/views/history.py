@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 from ledger.accounts.numbers import format_number
 from ledger.accounts.permissions import Permission
 from ledger.models import Statement
-from ledger.views.common import Page, needs, seller_of
+from ledger.views.common import Page, needs, seller_of, text_parameter
 
 KINDS = {
     "image.registered": _("Registration"),
@@ -26,7 +26,7 @@ KINDS = {
 }
 COLUMNS = ["proof_number", "kind", "label", "outcome", "logged_at_utc", "entry", "leaf_hash", "by"]
 # What a spreadsheet would run as a formula, the full-width forms included.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @needs(Permission.VIEW)
@@ -96,8 +96,9 @@ def plain_cell(text: str) -> str:
 
 
 def _filtered(request: HttpRequest) -> tuple[QuerySet[Statement], dict[str, str]]:
-    filters = {name: request.GET.get(name, "").strip() for name in ("kind", "outcome", "q", "since", "until")}
+    filters = {name: text_parameter(request, name) for name in ("kind", "outcome", "q", "since", "until")}
     rows = Statement.objects.visible_to(request.user).of(seller_of(request)).select_related("entry", "actor")
+    rows = rows.defer("claim", "identity", "entry__body")
     rows = rows.filter(kind=filters["kind"]) if filters["kind"] in KINDS else rows.filter(kind__in=list(KINDS))
     if filters["outcome"]:
         rows = rows.filter(outcome=filters["outcome"])
@@ -117,7 +118,7 @@ def _day(text: str) -> datetime | None:
         day = parse_date(text)
     except ValueError:
         return None
-    return datetime.combine(day, time(), UTC) if day else None
+    return datetime.combine(day, time(), UTC) if day and day < date.max else None
 
 
 def _chip_url(request: HttpRequest, kind: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -26,13 +28,14 @@ CHIPS = {
     JobState.DEAD: "needs-you",
     JobState.CANCELLED: "unknown",
 }
+SAMPLE = "sample.load"
 KIND_NAMES = {
     "pictures.analyse": gettext_lazy("Analyse pictures"),
     "originals.register_zip": gettext_lazy("Register the pictures of an archive"),
     "gallery.update": gettext_lazy("Add pictures to the search"),
     "search.run": gettext_lazy("Find copies"),
     "checks.run": gettext_lazy("Hidden-image check"),
-    "sample.load": gettext_lazy("Draw sample data"),
+    SAMPLE: gettext_lazy("Draw sample data"),
 }
 
 
@@ -49,7 +52,9 @@ def job_list(request: HttpRequest) -> HttpResponse:
         {"label": _("All jobs"), "url": request.path, "active": state != "stuck"},
         {"label": _("Needs you"), "url": f"{request.path}?state=stuck", "active": state == "stuck"},
     ]
-    return render(request, "ledger/job_list.html", {"page": page, "rows": [describe(job) for job in page], "chips": chips})
+    return render(
+        request, "ledger/job_list.html", {"page": page, "rows": [describe(job) for job in page], "chips": chips}
+    )
 
 
 @needs(Permission.VIEW)
@@ -88,10 +93,15 @@ def job_cancel(request: HttpRequest, public_id: Any) -> HttpResponse:
 
 
 def _find(request: HttpRequest, public_id: Any) -> Job:
-    found = Job.objects.visible_to(request.user).select_related("seller", "actor").filter(public_id=public_id).first()
-    if found is None:
+    """Another seller's job is 404, like one of the machine; without the needed right 403."""
+    rows = Job.objects.visible_to(request.user).select_related("seller", "actor")
+    found: Job | None = rows.filter(public_id=public_id).first()
+    if found is None or found.seller is None:
         raise Http404
-    request.desk.turn_to(found.seller)  # type: ignore[attr-defined]
+    desk = request.desk  # type: ignore[attr-defined]
+    if request.needed_permission not in desk.rights(found.seller):  # type: ignore[attr-defined]
+        raise PermissionDenied
+    desk.turn_to(found.seller)
     return found
 
 
@@ -106,6 +116,7 @@ def describe(job: Job) -> dict[str, Any]:
         "finished": finished,
         "error": text,
         "can_restart": job.state in REQUEUABLE,
+        "after_url": settings.LOGIN_REDIRECT_URL if job.kind == SAMPLE and job.state == JobState.DONE else "",
         "failures": [row | {"text": error_text(row["code"])} for row in job.result.get("failures", [])],
         "counts": job.result.get("counts", {}),
     }

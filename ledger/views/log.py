@@ -12,28 +12,27 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from ledger.accounts.permissions import Permission
-from ledger.models import Checkpoint, LogHead, Statement
+from ledger.models import Checkpoint, LogHead
 from ledger.services.log import LogForkError, latest_checkpoint, log_head, log_signer, own_policy, seal_now
 from ledger.tlog.note import format_vkey
 from ledger.tlog.policy import format_policy
-from ledger.views.common import Page, needs, seller_of
+from ledger.views.common import Page, explain_trouble, needs, seller_of
 
 TEXT = "text/plain; charset=utf-8"
 
 
 @needs(Permission.VIEW)
+@explain_trouble
 @require_safe
 def log(request: HttpRequest) -> HttpResponse:
     """How long the log is, which key signs it, and its checkpoints, newest first."""
     head = log_head()
     newest = latest_checkpoint()
     key = log_signer().key
-    own = Statement.objects.visible_to(request.user).of(seller_of(request))
     context: dict[str, Any] = {
         "head": head,
         "newest": newest,
         "unsealed": head.size - (newest.tree_size if newest else 0),
-        "own_newest": own.order_by("-entry").first(),
         "vkey": format_vkey(key),
         "key_id": f"{key.name}+{key.key_id.hex()}",
         "key_fingerprint": key.fingerprint,
@@ -43,6 +42,7 @@ def log(request: HttpRequest) -> HttpResponse:
 
 
 @needs(Permission.SEAL)
+@explain_trouble
 @require_POST
 def seal(request: HttpRequest) -> HttpResponse:
     """Sign the present head at once."""
@@ -78,6 +78,7 @@ def checkpoint_file(request: HttpRequest, tree_size: int) -> HttpResponse:
 
 
 @login_not_required
+@explain_trouble
 @require_safe
 def policy(request: HttpRequest) -> HttpResponse:
     """The trust policy of this log: what a verifier compares with a copy from elsewhere before trusting it."""

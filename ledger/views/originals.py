@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from ledger.accounts.permissions import Permission
 from ledger.categories import load_categories
 from ledger.error_texts import error_text
 from ledger.forms import OriginalForm, RegisterForm, is_zip, read_upload
-from ledger.models import ImageFile, ImageState, Job, JobState, Original
+from ledger.models import ImageFile, ImageState, Original
 from ledger.services.archives import enqueue_zip
 from ledger.services.blobs import read_blob
 from ledger.services.evidence import certificate_of, evidence_zip
@@ -27,11 +28,12 @@ from ledger.services.originals import (
     REGISTERED,
     REJECTED,
     Registration,
+    Upload,
     register_originals,
     rename_original,
 )
 from ledger.services.pictures import thumbnail
-from ledger.views.common import Page, find_or_404, needs, seller_of, send_file
+from ledger.views.common import Page, explain_trouble, find_or_404, needs, seller_of, send_file, text_parameter
 
 
 @needs(Permission.REGISTER)
@@ -45,7 +47,7 @@ def register(request: HttpRequest) -> HttpResponse:
     wants_json = request.accepts("application/json") and not request.accepts("text/html")
     if not form.is_valid():
         if wants_json:
-            return JsonResponse({"results": [_refusal("", "no_file")]}, status=400)
+            return JsonResponse({"results": [_refusal("", code) for code in form.codes()]}, status=400)
         return render(request, "ledger/register.html", {"form": form}, status=400)
     results = _register(request, form)
     if wants_json:
@@ -54,36 +56,38 @@ def register(request: HttpRequest) -> HttpResponse:
 
 
 def _register(request: HttpRequest, form: RegisterForm) -> list[dict[str, Any]]:
-    """Pictures are registered now, archives by a job; one line per file."""
+    """Pictures are registered now, archives by a job; one line per file, in the order they were sent."""
     values = form.cleaned_data
-    results: list[dict[str, Any]] = []
-    pictures = []
+    lines: dict[int, dict[str, Any]] = {}
+    pictures: dict[int, Upload] = {}
     for number, file in enumerate(values["files"]):
         if is_zip(file):
-            results.append(_register_zip(request, file.name, file.read(), values))
+            lines[number] = _register_zip(request, file, values)
         else:
             request_id = f"{values['request_id']}-{number}" if values["request_id"] else ""
-            pictures.append(read_upload(file, request_id))
+            pictures[number] = read_upload(file, request_id)
     answers = register_originals(
         actor=request.user,  # type: ignore[arg-type]
         seller=seller_of(request),
-        uploads=pictures,
+        uploads=list(pictures.values()),
         category=values["category"],
         store=values["store"],
     )
-    return results + [_line(answer) for answer in answers]
+    lines |= {number: _line(answer) for number, answer in zip(pictures, answers, strict=True)}
+    return [lines[number] for number in sorted(lines)]
 
 
-def _register_zip(request: HttpRequest, name: str, content: bytes, values: dict[str, Any]) -> dict[str, Any]:
-    store = values["store"]
+def _register_zip(request: HttpRequest, file: UploadedFile[Any], values: dict[str, Any]) -> dict[str, Any]:
+    name, store = file.name or "", values["store"]
     try:
         job = enqueue_zip(
             actor=request.user,  # type: ignore[arg-type]
             seller=seller_of(request),
             name=name,
-            content=content,
+            content=file.read(),
             category=values["category"],
             store_id=store.pk if store else None,
+            request_id=values["request_id"],
         )
     except JobError as error:
         return _refusal(name, error.code)
@@ -117,7 +121,15 @@ def _line(answer: Registration) -> dict[str, Any]:
 def _refusal(name: str, code: str) -> dict[str, Any]:
     text = error_text(code)
     message = f"{text.title} {text.advice}"
-    return {"file": name, "status": REJECTED, "code": code, "message": message, "url": "", "seq": None, "leaf_hash": None}
+    return {
+        "file": name,
+        "status": REJECTED,
+        "code": code,
+        "message": message,
+        "url": "",
+        "seq": None,
+        "leaf_hash": None,
+    }
 
 
 @needs(Permission.VIEW)
@@ -126,11 +138,12 @@ def original_list(request: HttpRequest) -> HttpResponse:
     """The seller's originals, newest first, as a grid or a table."""
     seller = seller_of(request)
     originals = Original.objects.visible_to(request.user).of(seller).select_related("image")
-    filters = {name: request.GET.get(name, "") for name in ("category", "state", "q")}
+    filters = {name: text_parameter(request, name) for name in ("category", "state", "q")}
     if filters["category"]:
         originals = originals.filter(category=filters["category"])
     if filters["state"] in ImageState.values:
-        originals = originals.filter(image__state=filters["state"])
+        # The picture's seller is the original's; said twice, the index on it can be used.
+        originals = originals.filter(image__seller=seller, image__state=filters["state"])
     if filters["q"]:
         originals = originals.filter(Q(title__icontains=filters["q"]) | Q(image__file_name__icontains=filters["q"]))
     page = Page(originals, request)
@@ -146,23 +159,25 @@ def original(request: HttpRequest, number: str) -> HttpResponse:
     """One original: the picture, its facts, its story, and what can be taken away."""
     rows = Original.objects.select_related("image__blob", "statement__entry", "seller", "registered_by", "store")
     found: Original = find_or_404(request, rows, number)
+    rights = request.desk.rights(found.seller)  # type: ignore[attr-defined]
     form = OriginalForm(request.POST or None, initial={"title": found.title, "category": found.category})
-    if request.method == "POST" and form.is_valid():
-        rename_original(actor=request.user, original=found, **form.cleaned_data)  # type: ignore[arg-type]
-        messages.success(request, _("Saved."))
-        return redirect("ledger:original", number=found.number)
-    sees_private = Permission.VIEW_PRIVATE_METADATA in request.desk.rights(found.seller)  # type: ignore[attr-defined]
+    if request.method == "POST":
+        if Permission.REGISTER not in rights:
+            raise PermissionDenied
+        if form.is_valid():
+            rename_original(actor=request.user, original=found, **form.cleaned_data)  # type: ignore[arg-type]
+            messages.success(request, _("Saved."))
+            return redirect("ledger:original", number=found.number)
     context = {
         "original": found,
         "image": found.image,
         "form": form,
         "fingerprints": found.image.fingerprints.order_by("algorithm"),
         "metadata": _metadata_rows(found.image),
-        "private": {k: v for k, v in found.image.private_metadata.items() if v} if sees_private else None,
-        "certificate": found.statement.certificates.order_by("-created_at").first(),
+        "private": _private_rows(found.image) if Permission.VIEW_PRIVATE_METADATA in rights else [],
         "events": _story(found),
     }
-    return render(request, "ledger/original_detail.html", context)
+    return render(request, "ledger/original_detail.html", context, status=400 if form.errors else 200)
 
 
 def _metadata_rows(image: ImageFile) -> list[tuple[str, Any]]:
@@ -177,6 +192,22 @@ def _metadata_rows(image: ImageFile) -> list[tuple[str, Any]]:
         (_("JPEG quality, estimated"), said.get("jpeg_quality")),
         (_("Content credentials (C2PA)"), _("present") if said.get("has_c2pa") else ""),
         (_("Digital source type (IPTC)"), said.get("digital_source_type")),
+    ]
+    return [(label, value) for label, value in rows if value]
+
+
+def _private_rows(image: ImageFile) -> list[tuple[str, Any]]:
+    """What the file says that certificates and previews never show."""
+    said = image.private_metadata
+    place = f"{said['latitude']:.5f}, {said['longitude']:.5f}" if said.get("latitude") is not None else ""
+    rows = [
+        (_("Place (latitude, longitude)"), place),
+        (_("Height above sea level"), f"{said['altitude_m']:.0f} m" if said.get("altitude_m") is not None else ""),
+        (_("Time from the satellites"), said.get("gps_time")),
+        (_("Serial number of the camera"), said.get("body_serial")),
+        (_("Serial number of the lens"), said.get("lens_serial")),
+        (_("Owner, as the camera says"), said.get("owner")),
+        (_("Photographer, as the file says"), said.get("artist")),
     ]
     return [(label, value) for label, value in rows if value]
 
@@ -218,6 +249,7 @@ def picture(request: HttpRequest, image_id: int, size: int) -> HttpResponse:
 
 
 @needs(Permission.DOWNLOAD_ORIGINAL)
+@explain_trouble
 @require_safe
 def original_file(request: HttpRequest, number: str) -> HttpResponse:
     """The exact bytes that were registered."""
@@ -226,6 +258,7 @@ def original_file(request: HttpRequest, number: str) -> HttpResponse:
 
 
 @needs(Permission.VIEW)
+@explain_trouble
 @require_safe
 def original_certificate(request: HttpRequest, number: str) -> HttpResponse:
     """The signed PDF."""
@@ -235,6 +268,7 @@ def original_certificate(request: HttpRequest, number: str) -> HttpResponse:
 
 
 @needs(Permission.VIEW)
+@explain_trouble
 @require_safe
 def original_bundle(request: HttpRequest, number: str) -> HttpResponse:
     """The ZIP of core bundle and certificate; with ?original=1 also the exact bytes."""
@@ -252,14 +286,3 @@ def _with_evidence(request: HttpRequest, number: str) -> Original:
     rows = Original.objects.select_related("image__blob", "statement__entry", "statement__seller", "seller")
     found: Original = find_or_404(request, rows, number)
     return found
-
-
-def registering_jobs(request: HttpRequest) -> list[Job]:
-    """Archives of the seller at hand that are being registered."""
-    jobs = Job.objects.visible_to(request.user).of(seller_of(request))
-    unfinished = [JobState.QUEUED, JobState.RUNNING]
-    return list(jobs.filter(kind="originals.register_zip", state__in=unfinished).order_by("-pk")[:5])
-
-
-def count_words(number: int) -> str:
-    return ngettext("%(number)d picture", "%(number)d pictures", number) % {"number": number}

@@ -16,6 +16,7 @@ from ledger.error_texts import error_text
 from ledger.models import Statement
 from ledger.services.verification import MAX_EVIDENCE_BYTES, Verification, verify_evidence, verify_own
 from ledger.tlog.verify import Check, Report, Verdict
+from ledger.views.common import explain_trouble
 
 STATES = {Verdict.PASSED: "passed", Verdict.FAILED: "failed", Verdict.INDETERMINATE: "unknown"}
 CHECK_NAMES = {
@@ -40,6 +41,7 @@ KIND_NAMES = {
 
 
 @login_not_required
+@explain_trouble
 @require_http_methods(["GET", "HEAD", "POST"])
 def verify(request: HttpRequest) -> HttpResponse:
     """Drop a ZIP or a PDF; the answer comes first, then why, then the raw values."""
@@ -102,6 +104,7 @@ def _seller_name(report: Report) -> str:
 
 
 @login_not_required
+@explain_trouble
 @require_safe
 def certificate_public(request: HttpRequest, number: str) -> HttpResponse:
     """Where a certificate's QR code leads: the live answer for that proof number, without the picture."""

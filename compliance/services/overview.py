@@ -1,0 +1,153 @@
+"""What the overview knows about one seller: what needs somebody, counts by week, and whether the log can be trusted.
+
+Reads only. Every question is answered from an index, so that the page costs the same with 100,000 originals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.conf import settings
+from django.db.models import Count, Q, QuerySet, Value
+
+from ledger.accounts.models import Seller
+from ledger.models import Checkpoint, ImageFile, ImageState, Job, JobState, LogHead, Statement
+from ledger.services import keys
+
+REGISTERED, QUERY, CHECK = "image.registered", "query.recorded", "check.recorded"
+KINDS = (REGISTERED, QUERY, CHECK)
+RECENT = timedelta(days=14)  # what nobody looked at for longer is history, not a task
+WEEKS = 12
+SHOWN = 3  # of each sort of task; the rest is one link away
+OVERDUE_INTERVALS = 15  # checkpoints may be late by that many intervals before somebody is told
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """What needs somebody, each list newest first and one longer than SHOWN when there is more."""
+
+    jobs: Sequence[Job]
+    matches: Sequence[Statement]
+    failed_checks: Sequence[Statement]
+    unopened: Sequence[ImageFile]
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """Entries of one week by kind; it starts on a Monday of the seller's time zone."""
+
+    starts: date
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Totals of all time by kind, and the last WEEKS weeks, oldest first."""
+
+    totals: dict[str, int]
+    weeks: tuple[Week, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        return not any(self.totals.values())
+
+
+def find_tasks(seller: Seller, now: datetime) -> Tasks:
+    """Jobs that gave up, matches, failed checks and pictures that cannot be opened."""
+    jobs = Job.objects.of(seller).filter(
+        Q(state=JobState.DEAD) | Q(state=JobState.FAILED, finished_at__gte=now - RECENT),
+        state__in=[JobState.DEAD, JobState.FAILED],
+    )
+    recent = Statement.objects.of(seller).filter(logged_at__gte=now - RECENT).order_by("-logged_at", "-entry")
+    images = ImageFile.objects.of(seller).filter(state=ImageState.UNDECODABLE, created_at__gte=now - RECENT)
+    images = images.exclude(original=None).select_related("original")
+    return Tasks(
+        jobs=list(jobs.order_by("-pk")[: SHOWN + 1]),
+        matches=_light(recent.filter(kind=QUERY, outcome="needs-you"), "search_run__image"),
+        failed_checks=_light(recent.filter(kind=CHECK, outcome="failed"), "check_run__hidden_image"),
+        unopened=list(images.order_by("-pk")[: SHOWN + 1]),
+    )
+
+
+def _light(rows: QuerySet[Statement], related: str) -> list[Statement]:
+    return list(rows.select_related(related).defer("claim", "identity")[: SHOWN + 1])
+
+
+def recent_entries(seller: Seller, limit: int) -> QuerySet[Statement]:
+    """The newest lines of the history."""
+    rows = Statement.objects.of(seller).filter(kind__in=KINDS).select_related("actor").defer("claim", "identity")
+    return rows.order_by("-entry")[:limit]
+
+
+def count_activity(seller: Seller, now: datetime) -> Activity:
+    """Entries by kind and week, in one query of many small counts: each is one stretch of an index."""
+    starts = _week_starts(seller, now)
+    spans = list(zip([None, *starts], [*starts, None], strict=True))
+    parts = [
+        _count(seller, kind, number, since, until) for kind in KINDS for number, (since, until) in enumerate(spans)
+    ]
+    found = {(kind, number): n for kind, number, n in parts[0].union(*parts[1:], all=True)}
+    totals = {kind: sum(found.get((kind, number), 0) for number in range(len(spans))) for kind in KINDS}
+    weeks = tuple(
+        Week(start.date(), {kind: found.get((kind, number), 0) for kind in KINDS})
+        for number, start in enumerate(starts, start=1)
+    )
+    return Activity(totals, weeks)
+
+
+def _week_starts(seller: Seller, now: datetime) -> list[datetime]:
+    """Midnight of the last WEEKS Mondays where the seller is, oldest first."""
+    zone = _zone(seller.time_zone)
+    today = now.astimezone(zone).date()
+    monday = today - timedelta(days=today.weekday())
+    days = [monday - timedelta(weeks=back) for back in reversed(range(WEEKS))]
+    return [datetime(day.year, day.month, day.day, tzinfo=zone) for day in days]
+
+
+def _zone(name: str) -> tzinfo:
+    """UTC where the machine has no time zone data, or none of that name: weeks then begin a few hours off."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+def _count(
+    seller: Seller, kind: str, number: int, since: datetime | None, until: datetime | None
+) -> QuerySet[Statement, tuple[str, int, int]]:
+    rows = Statement.objects.of(seller).filter(kind=kind)
+    if since is not None:
+        rows = rows.filter(logged_at__gte=since)
+    if until is not None:
+        rows = rows.filter(logged_at__lt=until)
+    counted = rows.order_by().values("kind").annotate(number=Value(number), n=Count("*"))
+    parts: QuerySet[Statement, tuple[str, int, int]] = counted.values_list("kind", "number", "n")
+    return parts
+
+
+def find_log_trouble(now: datetime) -> str:
+    """The code of what keeps the log from being signed, or "". Cheap: it compares sizes; the signer compares hashes."""
+    head = LogHead.objects.first()
+    if head is None:
+        return "log_not_ready"
+    newest = Checkpoint.objects.order_by("-tree_size").first()
+    try:
+        keys.log_key()
+        signed = keys.read_signer_state()
+    except keys.KeyMissingError:
+        return "key_missing"
+    if (signed is None and newest is not None) or (signed is not None and head.size < signed.tree_size):
+        return "log_fork"
+    return "checkpoint_overdue" if _is_overdue(head, newest, now) else ""
+
+
+def _is_overdue(head: LogHead, newest: Checkpoint | None, now: datetime) -> bool:
+    covered = newest.tree_size if newest else 0
+    if head.size <= covered:
+        return False
+    waiting = Statement.objects.filter(entry=covered).values_list("logged_at", flat=True).first()
+    patience = timedelta(seconds=OVERDUE_INTERVALS * settings.CHECKPOINT_INTERVAL_S)
+    return waiting is not None and now - waiting > patience
