@@ -50,6 +50,15 @@ CHANGE_TEXTS = {
 }
 
 
+ALARM_TEXTS = {
+    "neg_sender": gettext_noop("Another picture of the same photographer"),
+    "neg_class": gettext_noop("Another product of the same kind"),
+    "neg_pack": gettext_noop("Another pack of the same brand"),
+    "neg_fabric": gettext_noop("Another fabric (drawn by a program)"),
+    "neg_scene": gettext_noop("The same scene photographed again moments later"),
+}
+
+
 class Reach(StrEnum):
     """How far a change can be relied on to be found."""
 
@@ -101,10 +110,38 @@ class Change:
         return REACH_TEXTS[self.reach]
 
 
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One kind of different picture: tried = how many were asked with; alarms = listed at the threshold or above."""
+
+    code: str
+    tried: int
+    alarms: int
+
+    @property
+    def text(self) -> str:
+        """English message id of the kind."""
+        return ALARM_TEXTS[self.code]
+
+
 def parse_changes(text: str) -> tuple[Change, ...]:
     """The measured changes from the TOML that `fit` writes, in its order."""
     table = tomllib.loads(text)["change"]
     return tuple(Change(code, int(row["tried"]), int(row["found"]), int(row["listed"])) for code, row in table.items())
+
+
+def parse_alarms(text: str) -> tuple[Alarm, ...]:
+    """The wrong answers that were counted, from the same TOML, in the order of ALARM_TEXTS."""
+    table = tomllib.loads(text)["negative"]
+    return tuple(
+        Alarm(code, int(table[code]["tried"]), int(table[code]["alarms"])) for code in ALARM_TEXTS if code in table
+    )
+
+
+@lru_cache(maxsize=1)
+def measured_alarms() -> tuple[Alarm, ...]:
+    """How often a different picture was taken for a copy."""
+    return parse_alarms(files(__package__).joinpath("limits.toml").read_text("utf-8"))
 
 
 @lru_cache(maxsize=1)

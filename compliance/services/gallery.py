@@ -1,6 +1,7 @@
 """The search gallery: which pictures a seller's search looks through, and when that changed.
 
-Rows here are derived: rebuild_gallery() makes them again from originals and listings.
+Rows here are derived from originals and listings; sweep_gallery() adds what is missing. Every change raises the
+seller's generation in the same transaction, which is how other processes learn that their copy of the index is old.
 """
 
 from __future__ import annotations
@@ -10,10 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Max
 
 from compliance.indexes.hash_scan import Change, SellerIndexes
-from compliance.models import Gallery, GalleryItem, ListingImage
+from compliance.models import Catalogue, Gallery, GalleryItem, ListingImage
 from compliance.search.index import Item, country_number
 from compliance.search.query import DHASH, MIN_QUALITY, PHASH
 from ledger.accounts.models import Seller
@@ -33,30 +34,55 @@ def update_gallery(*, seller: Seller, image_ids: Iterable[int]) -> int:
     """Add pictures that are ready and not there yet; return how many. Every process sees them at its next search."""
     ids = list(image_ids)
     with transaction.atomic():
+        gallery = _locked(seller)  # first: two jobs with the same pictures must not both find them missing
         ready = ImageFile.objects.of(seller).filter(pk__in=ids, state=ImageState.READY, gallery_item=None)
-        items = list(_items(seller, list(ready.values_list("pk", flat=True))))
+        items = list(_items(seller, list(ready.values_list("pk", flat=True)), gallery.generation + 1))
         if items:
-            generation = _next_generation(seller)
-            for item in items:
-                item.generation = generation
             GalleryItem.objects.bulk_create(items)
+            _count_change(gallery)
     return len(items)
 
 
-def _items(seller: Seller, image_ids: Sequence[int]) -> Iterator[GalleryItem]:
-    originals = Original.objects.of(seller).filter(image__in=image_ids).order_by("pk")
-    for original in originals:
-        yield GalleryItem(seller=seller, image_id=original.image_id, original=original)
+def refresh_gallery(*, seller: Seller, image_ids: Iterable[int]) -> int:
+    """Have every process read these rows again, because a fact that searches filter by has changed."""
+    return _change(seller, image_ids, {})
+
+
+def remove_from_gallery(*, seller: Seller, image_ids: Iterable[int]) -> int:
+    """Take pictures out of every search; return how many were in it. The row stays, so that no sweep adds it again."""
+    return _change(seller, image_ids, {"deleted": True})
+
+
+def _change(seller: Seller, image_ids: Iterable[int], values: dict[str, Any]) -> int:
+    with transaction.atomic():
+        gallery = _locked(seller)
+        rows = GalleryItem.objects.of(seller).filter(image__in=list(image_ids), deleted=False)
+        changed = rows.update(generation=gallery.generation + 1, **values)
+        if changed:
+            _count_change(gallery)
+    return changed
+
+
+def _items(seller: Seller, image_ids: Sequence[int], generation: int) -> Iterator[GalleryItem]:
+    common = {"seller": seller, "generation": generation}
+    for original in Original.objects.of(seller).filter(image__in=image_ids).order_by("pk"):
+        yield GalleryItem(image_id=original.image_id, original=original, **common)
     for listing_image in ListingImage.objects.of(seller).filter(image__in=image_ids).order_by("pk"):
-        yield GalleryItem(seller=seller, image_id=listing_image.image_id, listing_image=listing_image)
+        yield GalleryItem(image_id=listing_image.image_id, listing_image=listing_image, **common)
 
 
-def _next_generation(seller: Seller) -> int:
-    """Count the change; the row lock lets changes of one seller happen one after the other."""
+def _locked(seller: Seller) -> Gallery:
+    """The seller's row, locked until the transaction ends: generations become visible in the order of their numbers.
+
+    Without the lock a late commit with a low number would be skipped by a process that has seen a higher one.
+    """
     Gallery.objects.get_or_create(seller=seller)
-    gallery = Gallery.objects.select_for_update().get(seller=seller)
-    Gallery.objects.filter(seller=seller).update(generation=F("generation") + 1)
-    return gallery.generation + 1
+    return Gallery.objects.select_for_update().get(seller=seller)
+
+
+def _count_change(gallery: Gallery) -> None:
+    gallery.generation += 1
+    gallery.save(update_fields=["generation"])
 
 
 def sweep_gallery(*, limit: int = 500) -> int:
@@ -72,18 +98,15 @@ def sweep_gallery(*, limit: int = 500) -> int:
 
 
 def newest_import(seller: Seller) -> datetime | None:
-    """When a listing was last seen: part of what a search page says it looked through."""
-    return (
-        ListingImage.objects.of(seller)
-        .order_by("-listing__last_seen")
-        .values_list("listing__last_seen", flat=True)
-        .first()
-    )
+    """When a catalogue was last read: part of what a search page says it looked through."""
+    newest: datetime | None = Catalogue.objects.of(seller).aggregate(newest=Max("updated_at"))["newest"]
+    return newest
 
 
 # The index: what a search asks -----------------------------------------------------------------------------------
 
 LOAD_ROWS = 2000
+SECONDS_MAX = 2**32 - 1
 CATEGORY_NUMBERS = {category.slug: number for number, category in enumerate(load_categories(), start=1)}
 ROW_FIELDS = (
     "pk",
@@ -133,7 +156,8 @@ def _codes(image_ids: Sequence[int]) -> dict[int, dict[str, int]]:
 
 
 def _seconds(moment: datetime | None) -> int:
-    return int(moment.timestamp()) if moment is not None else 0
+    """Epoch seconds within what an index row can hold, 0 for unknown: one odd date must not stop every search."""
+    return min(max(int(moment.timestamp()), 0), SECONDS_MAX) if moment is not None else 0
 
 
 def _index_item(row: dict[str, Any], codes: dict[str, int]) -> Item:

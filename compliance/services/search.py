@@ -9,11 +9,15 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from compliance.models import Candidate, GalleryItem, RunState, Scope, SearchRun
@@ -25,13 +29,13 @@ from compliance.search.score import MatchKind
 from compliance.services.gallery import CATEGORY_NUMBERS, indexes, newest_import
 from ledger.accounts.models import Seller, User
 from ledger.accounts.permissions import Permission, require_permission
-from ledger.anchors.fetch import FetchError, fetch_url
-from ledger.imaging.errors import ImagingError
-from ledger.models import ImageFile, ImageState, Original
+from ledger.anchors.fetch import Fetched, FetchError, fetch_url
+from ledger.imaging.errors import DecodeCrashed, ImagingError
+from ledger.models import ImageFile, ImageState, JobState, Original
 from ledger.services.blobs import BlobUnreadableError, read_blob, write_part
 from ledger.services.identity import identity_document
 from ledger.services.job_context import JobError
-from ledger.services.jobs import enqueue_job
+from ledger.services.jobs import REQUEUABLE, UNFINISHED, enqueue_job, requeue_job
 from ledger.services.log import Draft, append_statements, lock_head
 from ledger.services.originals import Upload, store_pictures
 from ledger.services.pictures import THUMBNAILS, pixel_pool
@@ -39,11 +43,17 @@ from ledger.tlog.claims import ClaimFile, NamedVersion, QueryResult, query_recor
 
 THRESHOLD_DEFAULT = 85
 THRESHOLD_NEW_LAUNCH = 92
-THRESHOLD_MIN = 50
+THRESHOLD_MIN, THRESHOLD_MAX = 50, 100
 LIMIT = 5
 UPLOAD, ORIGINAL, URL = "upload", "original", "url"
 ENGINE = NamedVersion(engine.ENGINE, str(engine.ENGINE_VERSION))
 CLAIM_SCOPES = {Scope.ALL: "all", Scope.RECENT: "recent", Scope.REGISTERED: "registered"}
+FETCH_CODE = "fetch.{}"  # a page's "too large" is not an upload's "too large"
+RESULT_FIELDS = ["statement", "searched", "engine", "took_ms", "verdict", "state", "error_code", "finished_at"]
+LOST = "search.lost"
+LOST_AFTER = timedelta(minutes=10)  # far beyond the job's own time limit
+
+Fetch = Callable[[str], Fetched]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +63,13 @@ class Question:
     scope: str = Scope.ALL
     threshold: int = THRESHOLD_DEFAULT
     category: str = ""
+
+    def __post_init__(self) -> None:
+        """An unknown category or scope would silently search everything and be recorded as something else."""
+        if self.scope not in Scope.values or not THRESHOLD_MIN <= self.threshold <= THRESHOLD_MAX:
+            raise ValueError(f"no such search: scope {self.scope!r}, threshold {self.threshold}")
+        if self.category and self.category not in CATEGORY_NUMBERS:
+            raise ValueError(f"no such category: {self.category!r}")
 
 
 def start_search(
@@ -67,17 +84,19 @@ def start_search(
 ) -> SearchRun:
     """Record a query and have a worker answer it; exactly one of upload, original and url is given.
 
-    Raises ImagingError when the upload is not an acceptable picture. A URL is fetched by the job.
+    Raises ImagingError when the upload is not an acceptable picture. A URL is fetched by the job. An original of
+    another seller is refused even to a person who belongs to both: its picture would end up in this seller's records.
     """
     require_permission(actor, seller, Permission.QUERY)
     image, source = None, URL
     if upload is not None:
         (image,), source = store_pictures(seller=seller, uploads=[upload]), UPLOAD
     elif original is not None:
-        require_permission(actor, original.seller, Permission.QUERY)
+        if original.seller_id != seller.pk:
+            raise PermissionDenied("the original belongs to another seller")
         image, source = original.image, ORIGINAL
     with transaction.atomic():
-        run = SearchRun.objects.create(
+        run: SearchRun = SearchRun.objects.create(
             seller=seller,
             actor=actor,
             image=image,
@@ -93,28 +112,65 @@ def start_search(
     return run
 
 
-def run_search(run_id: int) -> SearchRun:
+def failure_of(run: SearchRun) -> str:
+    """The code of why nobody is answering this query any more; empty while somebody is, and when it is answered."""
+    job = run.job
+    if run.state == RunState.DONE or (job is not None and job.state in UNFINISHED):
+        return ""
+    if run.state == RunState.FAILED:
+        return run.error_code
+    if job is not None and job.state != JobState.DONE:
+        return job.error_code or LOST
+    return LOST if timezone.now() - run.created_at > LOST_AFTER else ""
+
+
+def retry_search(*, actor: User | None, run: SearchRun) -> SearchRun:
+    """Have a query that failed, or that lost its worker, answered after all; any other stays as it is."""
+    require_permission(actor, run.seller, Permission.QUERY)
+    with transaction.atomic():
+        locked: SearchRun = SearchRun.objects.select_for_update().get(pk=run.pk)
+        if not failure_of(locked):
+            return locked
+        if locked.job is not None and locked.job.state in REQUEUABLE:
+            locked.job = requeue_job(actor=actor, job=locked.job)
+        else:
+            locked.job = enqueue_job(kind="search.run", args={"run_id": run.pk}, seller=run.seller, actor=actor)
+        locked.state, locked.error_code = RunState.WAITING, ""
+        locked.save(update_fields=["state", "error_code", "job"])
+    return locked
+
+
+def run_search(run_id: int, *, fetch: Fetch = fetch_url) -> SearchRun:
     """Answer a query. A finished run is returned as it is; what cannot be answered is marked with a named code."""
-    run = SearchRun.objects.select_related("seller", "actor", "image__blob").get(pk=run_id)
+    run: SearchRun = SearchRun.objects.select_related("seller", "actor", "image__blob").get(pk=run_id)
     if run.state == RunState.DONE:
         return run
     started = time.monotonic()
     try:
-        run.image = run.image or _fetch(run)
+        run.image = run.image or _fetch(run, fetch)
         features = _features(run.image)
-    except (ImagingError, FetchError, BlobUnreadableError) as error:
-        _fail(run, error.code)
-        raise JobError(error.code, str(error)) from error
-    found = engine.search(
-        indexes.get(run.seller_id), features.query, _filter(run), LIMIT, threshold=float(run.threshold)
-    )
-    _record(run, features, found, round((time.monotonic() - started) * 1000))
+    except FetchError as error:
+        raise _failed(run, FETCH_CODE.format(error.code), str(error)) from error
+    except (ImagingError, BlobUnreadableError) as error:
+        raise _failed(run, error.code, str(error)) from error
+    where = _where(Question(run.scope, run.threshold, run.category), run.created_at)
+    # Counted before the index catches up: whatever is claimed to have been searched was there when it was asked.
+    counts = _counts(run.seller, where, run.category)
+    index = indexes.get(run.seller_id)
+    found = engine.search(index, features.query, where, LIMIT + 1, threshold=float(run.threshold))
+    _record(run, features, found, counts, round((time.monotonic() - started) * 1000))
     return run
 
 
-def _fetch(run: SearchRun) -> ImageFile:
+def _failed(run: SearchRun, code: str, detail: str) -> JobError:
+    """Mark the run, and give back what its job ends with."""
+    SearchRun.objects.filter(pk=run.pk).update(state=RunState.FAILED, error_code=code, finished_at=timezone.now())
+    return JobError(code, detail)
+
+
+def _fetch(run: SearchRun, fetch: Fetch) -> ImageFile:
     """Read the URL through checked addresses only, and seal what came."""
-    fetched = fetch_url(run.source_url)
+    fetched = fetch(run.source_url)
     name = fetched.final_url.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
     (image,) = store_pictures(seller=run.seller, uploads=[Upload(_plain_name(name), fetched.data)])
     SearchRun.objects.filter(pk=run.pk).update(image=image)
@@ -129,7 +185,10 @@ def _plain_name(name: str) -> str:
 def _features(image: ImageFile) -> QueryFeatures:
     """Decode in the limited child; keep the previews of a picture that has none yet."""
     answer = pixel_pool().run(QUERY_FEATURES_TASK, [read_blob(image.blob)], {"thumbnails": not image.has_thumbnails})
-    features = parse_features(answer.values, answer.blobs)
+    try:
+        features = parse_features(answer.values, answer.blobs)
+    except (ValueError, KeyError, TypeError) as error:  # the child has looked at hostile bytes
+        raise DecodeCrashed("malformed answer") from error
     if image.state == ImageState.SEALED and not hasattr(image, "original"):
         for item in features.thumbnails:
             write_part(image.blob, THUMBNAILS[item.long_side], item.data)
@@ -144,33 +203,55 @@ def _features(image: ImageFile) -> QueryFeatures:
     return features
 
 
-def _filter(run: SearchRun) -> Filter:
-    category = CATEGORY_NUMBERS.get(run.category) if run.category else None
-    if run.scope == Scope.RECENT:
-        return recent(int(run.created_at.timestamp()), category=category)
-    return Filter(IndexScope(run.scope), category=category)
+def _where(question: Question, at: datetime) -> Filter:
+    category = CATEGORY_NUMBERS[question.category] if question.category else None
+    if question.scope == Scope.RECENT:
+        return recent(int(at.timestamp()), category=category)
+    return Filter(IndexScope(question.scope), category=category)
 
 
-def searched_counts(seller: Seller, scope: str = Scope.ALL) -> dict[str, Any]:
-    """What a search looks through: the figures of the scope banner."""
+def searched_counts(seller: Seller, question: Question | None = None) -> dict[str, Any]:
+    """How many pictures a search asked now would look through: originals, listing_images, newest_import (or "")."""
+    question = question or Question()
+    return _counts(seller, _where(question, timezone.now()), question.category)
+
+
+def _counts(seller: Seller, where: Filter, category: str) -> dict[str, Any]:
+    """The rows that the index's own filter lets through, counted in SQL."""
     items = GalleryItem.objects.of(seller).filter(deleted=False)
-    listings = 0 if scope == Scope.REGISTERED else items.exclude(listing_image=None).count()
+    originals, listings = items.filter(original__isnull=False), items.filter(listing_image__isnull=False)
+    if category:
+        originals = originals.filter(original__category=category)
+        listings = listings.filter(listing_image__listing__category=category)
+    if where.since:
+        since = datetime.fromtimestamp(where.since, UTC)
+        originals = originals.filter(image__created_at__gte=since)
+        seen_at = Coalesce("listing_image__listing__listed_at", "listing_image__listing__first_seen")
+        listings = listings.annotate(seen_at=seen_at).filter(seen_at__gte=since)
     newest = newest_import(seller)
     return {
-        "originals": items.exclude(original=None).count(),
-        "listing_images": listings,
+        "originals": originals.count(),
+        "listing_images": 0 if where.scope is IndexScope.REGISTERED else listings.count(),
         "newest_import": newest.isoformat() if newest else "",
     }
 
 
-def _record(run: SearchRun, features: QueryFeatures, found: Sequence[engine.Candidate], took_ms: int) -> None:
+def waiting_pictures(seller: Seller) -> QuerySet[ImageFile]:
+    """Originals' and listings' pictures that no search sees yet, because their pixels have not been analysed."""
+    sealed = ImageFile.objects.of(seller).filter(state=ImageState.SEALED)
+    return sealed.filter(Q(original__isnull=False) | Q(listing_image__isnull=False))
+
+
+def _record(
+    run: SearchRun, features: QueryFeatures, found: Sequence[engine.Candidate], counts: dict[str, Any], took_ms: int
+) -> None:
     """Candidates, run and entry together, or none of them."""
     items = GalleryItem.objects.of(run.seller).select_related(
-        "image", "original__statement", "listing_image__listing__catalogue"
+        "image", "original__statement", "original__image", "listing_image__listing__catalogue"
     )
-    by_id = items.in_bulk([candidate.item_id for candidate in found])
-    found = [candidate for candidate in found if candidate.item_id in by_id]
-    counts = searched_counts(run.seller, run.scope)
+    # A registered original that is the query itself is no answer to "who else has it".
+    by_id = items.exclude(image=run.image).in_bulk([candidate.item_id for candidate in found])
+    found = [candidate for candidate in found if candidate.item_id in by_id][:LIMIT]
     with transaction.atomic():
         lock_head()
         if SearchRun.objects.filter(pk=run.pk, state=RunState.DONE).exists():
@@ -184,7 +265,7 @@ def _record(run: SearchRun, features: QueryFeatures, found: Sequence[engine.Cand
         run.searched, run.engine, run.took_ms = counts, f"{ENGINE.name} {ENGINE.version}", took_ms
         run.verdict = engine.strongest_kind(found) if matches or not found else MatchKind.CANDIDATE
         run.state, run.error_code, run.finished_at = RunState.DONE, "", timezone.now()
-        run.save()
+        run.save(update_fields=RESULT_FIELDS)
 
 
 def _candidate(run: SearchRun, rank: int, found: engine.Candidate, item: GalleryItem) -> Candidate:
@@ -262,7 +343,3 @@ def _draft(
         outcome="needs-you" if matched else "passed",
         number=run.number,
     )
-
-
-def _fail(run: SearchRun, code: str) -> None:
-    SearchRun.objects.filter(pk=run.pk).update(state=RunState.FAILED, error_code=code, finished_at=timezone.now())

@@ -1,0 +1,276 @@
+"""Reading a catalogue file: CSV bytes to rows, each with its facts or the named reason why it cannot be taken.
+
+Knows no database and no network. A file comes from somebody's export: in UTF-8 or GB18030, with columns in any order
+and some of them missing. Only the product id and the picture are needed; a fact that cannot be understood is left
+empty and named, a date that cannot be understood refuses its row.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from ledger.categories import load_categories
+
+MAX_FILE_BYTES = 64 * 2**20
+MAX_ROWS = 100_000
+MAX_COLUMNS = 200
+MAX_CELL_CHARS = 10_000
+NEEDED = ("product_id", "image")
+COLUMNS = (
+    "product_id",
+    "url",
+    "title",
+    "shop_name",
+    "shop_country",
+    "category",
+    "listed_at",
+    "delisted_at",
+    "price",
+    "language",
+    "image",
+)
+# The longest text each column of the tables holds.
+LONGEST = {"url": 2048, "title": 500, "shop_name": 200, "category": 200, "price": 60, "language": 12}
+LONGEST_PRODUCT_ID = 120
+LONGEST_IMAGE = 1024
+# Outside these years a date is a typing error, and far outside an index could not hold it.
+EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+
+
+class FeedError(Exception):
+    """Base of why a whole file cannot be taken; `code` is stable."""
+
+    code = "feed.malformed"
+
+
+class FeedMalformedError(FeedError):
+    """Not CSV: a quote that never ends, a cell beyond every measure."""
+
+    code = "feed.malformed"
+
+
+class FeedTooLargeError(FeedError):
+    """More than MAX_FILE_BYTES, MAX_ROWS or MAX_COLUMNS."""
+
+    code = "feed.too_large"
+
+
+class FeedEncodingError(FeedError):
+    """Neither UTF-8 nor GB18030."""
+
+    code = "feed.encoding"
+
+
+class FeedHeaderError(FeedError):
+    """The first line does not name the needed columns, or names one twice."""
+
+    code = "feed.header"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a feed says of one listing; category is one of our slugs or empty, category_raw what the feed wrote."""
+
+    url: str = ""
+    title: str = ""
+    shop_name: str = ""
+    shop_country: str = ""
+    category: str = ""
+    category_raw: str = ""
+    price: str = ""
+    language: str = ""
+    listed_at: datetime | None = None
+    delisted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRow:
+    """One picture of one listing. number counts the rows below the header from 1.
+
+    problem: the code of why the row is refused. remark: the code of what was left out of an accepted row.
+    """
+
+    number: int
+    product_id: str
+    image: str
+    facts: Facts
+    problem: str = ""
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A file that was read: which facts it has columns for (field names of Facts), and its rows in order."""
+
+    fields: frozenset[str]
+    rows: tuple[FeedRow, ...]
+
+
+def read_feed(data: bytes) -> Feed:
+    """The rows of a CSV file, or FeedError. Rows of one product id share their facts: the first that says so counts."""
+    if len(data) > MAX_FILE_BYTES:
+        raise FeedTooLargeError(f"{len(data)} bytes, {MAX_FILE_BYTES} are allowed")
+    text = _decode(data)
+    records = _records(text, _delimiter(text))
+    columns = _header(next(records, []))
+    rows = []
+    for number, record in enumerate(records, start=1):
+        if number > MAX_ROWS:
+            raise FeedTooLargeError(f"more than {MAX_ROWS} rows")
+        if any(cell.strip() for cell in record):
+            rows.append(_row(number, columns, record))
+    named = {"category", "category_raw"} if "category" in columns else set()
+    return Feed(frozenset({field.name for field in fields(Facts)} & set(columns) | named), tuple(_shared(rows)))
+
+
+def _decode(data: bytes) -> str:
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text
+    raise FeedEncodingError("neither UTF-8 nor GB18030")
+
+
+def _delimiter(text: str) -> str:
+    """Spreadsheets of some countries write semicolons or tabs and still call it CSV."""
+    first = text.lstrip("\r\n").partition("\n")[0]
+    return max(",;\t", key=first.count)
+
+
+def _records(text: str, delimiter: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    except csv.Error as error:
+        raise FeedMalformedError(str(error)) from error
+
+
+def _header(record: Sequence[str]) -> list[str]:
+    """Column names in lower case; names we do not know are kept as places that are not read."""
+    if len(record) > MAX_COLUMNS:
+        raise FeedTooLargeError(f"{len(record)} columns, {MAX_COLUMNS} are allowed")
+    names = [cell.strip().lower() for cell in record]
+    missing = [name for name in NEEDED if name not in names]
+    doubled = [name for name in COLUMNS if names.count(name) > 1]
+    if missing or doubled:
+        wrong = [f"{name} is missing" for name in missing] + [f"{name} stands there twice" for name in doubled]
+        raise FeedHeaderError(", ".join(wrong))
+    return names
+
+
+def _row(number: int, columns: Sequence[str], record: Sequence[str]) -> FeedRow:
+    cells = {name: cell.strip() for name, cell in zip(columns, record, strict=False)}
+    row = FeedRow(number, cells.get("product_id", ""), cells.get("image", "").replace("\\", "/"), Facts())
+    problem = _shape_problem(row, len(columns), record)
+    if problem:
+        return replace(row, product_id=row.product_id[:LONGEST_PRODUCT_ID], problem=problem)
+    try:
+        facts, remark = _facts(cells)
+    except ValueError:
+        return replace(row, problem="feed.bad_date")
+    return replace(row, facts=facts, remark=remark)
+
+
+def _shape_problem(row: FeedRow, columns: int, record: Sequence[str]) -> str:
+    """What makes a row unreadable whatever its cells say; more cells than columns means a comma nobody quoted."""
+    if len(record) > columns and any(cell.strip() for cell in record[columns:]):
+        return "feed.extra_cells"
+    if max(map(len, record)) > MAX_CELL_CHARS or len(row.product_id) > LONGEST_PRODUCT_ID:
+        return "feed.cell_too_long"
+    if not row.product_id:
+        return "feed.no_product_id"
+    if not row.image:
+        return "feed.no_image"
+    return "feed.cell_too_long" if len(row.image) > LONGEST_IMAGE else ""
+
+
+def parse_time(text: str) -> datetime | None:
+    """An ISO 8601 date or time, UTC unless it says otherwise; None for an empty cell; ValueError for anything else."""
+    if not text:
+        return None
+    moment = datetime.fromisoformat(text)
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    if not EARLIEST <= moment < LATEST:
+        raise ValueError(f"{text} is not a time of a listing")
+    return moment.astimezone(UTC)
+
+
+def _facts(cells: dict[str, str]) -> tuple[Facts, str]:
+    """The facts of a row, and the code of what had to be left out; ValueError for a date that is none."""
+    remark = ""
+    said = {name: cells.get(name, "") for name in LONGEST}
+    for name, longest in LONGEST.items():
+        if len(said[name]) > longest:
+            remark = "feed.cut"
+            said[name] = "" if name == "url" else said[name][:longest]
+    url = plain_url(said["url"])
+    if said["url"] and not url:
+        remark = "feed.bad_url"
+    country = cells.get("shop_country", "").upper()
+    if country and not (len(country) == 2 and country.isascii() and country.isalpha()):
+        country, remark = "", "feed.bad_country"
+    raw = said["category"]
+    facts = Facts(
+        url=url,
+        title=said["title"],
+        shop_name=said["shop_name"],
+        shop_country=country,
+        category=category_slug(raw),
+        category_raw=raw,
+        price=said["price"],
+        language=said["language"],
+        listed_at=parse_time(cells.get("listed_at", "")),
+        delisted_at=parse_time(cells.get("delisted_at", "")),
+    )
+    return facts, remark
+
+
+def plain_url(text: str) -> str:
+    """An http or https address a page may link to, "" for anything else; feeds often leave the scheme out."""
+    if text.startswith("//"):
+        text = "https:" + text
+    elif text.lower().startswith("www."):
+        text = "https://" + text
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return ""
+    is_plain = parts.scheme in ("http", "https") and parts.hostname and text.isprintable() and " " not in text
+    return text if is_plain else ""
+
+
+def category_slug(text: str) -> str:
+    """Our slug for a category's slug, Chinese or English name; "" for a name we do not know."""
+    wanted = text.casefold()
+    for category in load_categories():
+        if wanted and wanted in (category.slug, category.zh.casefold(), category.en.casefold()):
+            return category.slug
+    return ""
+
+
+def _shared(rows: Sequence[FeedRow]) -> Iterator[FeedRow]:
+    """Give all rows of one listing the same facts: of each field the first that is not empty.
+
+    Otherwise rows that contradict each other would change the listing back and forth at every import.
+    """
+    first: dict[str, Facts] = {}
+    for row in rows:
+        if not row.problem:
+            known = first.setdefault(row.product_id, row.facts)
+            first[row.product_id] = known if known == row.facts else _filled(known, row.facts)
+    for row in rows:
+        yield row if row.problem else replace(row, facts=first[row.product_id])
+
+
+def _filled(known: Facts, more: Facts) -> Facts:
+    gaps = {field.name: getattr(more, field.name) for field in fields(Facts) if not getattr(known, field.name)}
+    if known.category_raw:
+        gaps.pop("category", None)  # the slug is that of the raw name or none
+    return replace(known, **gaps)
