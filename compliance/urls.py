@@ -1,3 +1,28 @@
 """The compliance pages."""
+
+from django.urls import path
+
+from compliance.views import catalogues, checks, overview, search
+
 app_name = "compliance"
-urlpatterns = []
+urlpatterns = [
+    path("", overview.overview, name="overview"),
+    path("find/", overview.find, name="find"),
+    path("sample/", overview.sample, name="sample"),
+    path("hidden/", checks.checks, name="checks"),
+    path("hidden/<str:number>/", checks.check, name="check"),
+    path("hidden/<str:number>/retry/", checks.check_retry, name="check_retry"),
+    path("hidden/<str:number>/difference.png", checks.check_heatmap, name="check_heatmap"),
+    path("hidden/<str:number>/difference.webp", checks.check_difference, name="check_difference"),
+    path("hidden/<str:number>/receipt.pdf", checks.check_receipt, name="check_receipt"),
+    path("hidden/<str:number>/evidence.zip", checks.check_bundle, name="check_bundle"),
+    path("search/", search.search, name="search"),
+    path("search/method/", search.search_method, name="search_method"),
+    path("search/<str:number>/", search.search_result, name="search_result"),
+    path("search/<str:number>/again/", search.search_again, name="search_again"),
+    path("search/<str:number>/receipt.pdf", search.search_receipt, name="search_receipt"),
+    path("search/<str:number>/evidence.zip", search.search_bundle, name="search_bundle"),
+    path("catalogues/", catalogues.catalogues, name="catalogues"),
+    path("catalogues/template.csv", catalogues.catalogue_template, name="catalogue_template"),
+    path("catalogues/<str:number>/", catalogues.catalogue, name="catalogue"),
+]
