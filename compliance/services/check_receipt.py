@@ -30,6 +30,7 @@ OURS = gettext_noop(
     "The verdict is this software's, by the limits named above. The marketplace decides by itself, and nobody has "
     "promised that it uses the same limits."
 )
+NOT_APPLICABLE = "不适用 n/a"
 NOT_CHECKED = gettext_noop("Not checked:")
 
 
@@ -83,7 +84,7 @@ def _rule(english: RuleLine, chinese: RuleLine) -> RuleResult:
         code=" ".join((english.rule, *english.codes)),
         name=Bilingual(chinese.title, english.title),
         verdict=Verdict(english.verdict),
-        measured=english.measured,
+        measured=NOT_APPLICABLE if english.had_nothing_to_measure else english.measured,
         allowed=english.allowed,
         source="; ".join(f"{limit.source} ({limit.status})" for limit in english.limits[:1]),
     )

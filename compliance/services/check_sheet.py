@@ -21,12 +21,9 @@ from compliance.checks.words import gettext_noop
 
 # Larger is better for these; for every other number smaller is.
 AT_LEAST = frozenset({"H07", "Q01"})
-UNITS = {
-    "RGB levels": gettext_noop("RGB levels"),
-    "blocks": gettext_noop("blocks"),
-    "positions": gettext_noop("positions"),
-    "px": "px",
-}
+UNITS = {"RGB levels": gettext_noop("RGB levels"), "px": "px"}
+COUNTS = frozenset({"blocks", "positions"})  # what was counted is named by the finding's detail
+NOT_MEASURED = "—"
 SSIM_FROM = 0.5  # where the drawn scale begins: below it pictures have nothing in common
 MEGABYTE = 1_000_000
 LEVEL_STATES = {Level.ERROR: "failed", Level.CONFIRM: "unknown", Level.WARNING: "needs-you"}
@@ -86,6 +83,11 @@ class RuleLine:
     reason: str
     limits: tuple[Limit, ...]
 
+    @property
+    def had_nothing_to_measure(self) -> bool:
+        """The rule does not apply to these pictures: it broke nothing, which is less than passing."""
+        return self.verdict == Verdict.PASSED and self.measured == NOT_MEASURED
+
 
 @dataclass(frozen=True, slots=True)
 class CheckSheet:
@@ -102,16 +104,6 @@ class CheckSheet:
     @property
     def errors(self) -> int:
         return sum(line.level == Level.ERROR for line in self.findings)
-
-    @property
-    def passed(self) -> list[RuleLine]:
-        """Rules that were answered and hold, without a warning."""
-        return [line for line in self.rules if line.verdict == Verdict.PASSED and not line.codes]
-
-    @property
-    def undecided(self) -> list[RuleLine]:
-        """Rules that ran and cannot tell; their findings, if any, stand in the list of findings."""
-        return [line for line in self.rules if line.verdict == Verdict.INDETERMINATE]
 
 
 def check_sheet(report: PairReport) -> CheckSheet:
@@ -139,22 +131,33 @@ def used_profile(profile_id: str, version: int) -> Profile | None:
 def format_value(value: Value | None, unit: str) -> str:
     """A measured value as people read it, with its unit."""
     if value is None:
-        return "—"
+        return NOT_MEASURED
     if isinstance(value, str):
         return f"{value.replace('x', ' × ')} px" if unit == "px" else value
     if unit == "bytes":
-        return f"{value / MEGABYTE:.2f} MB ({value:,} B)" if value >= MEGABYTE / 10 else f"{value:,} B"
+        return _format_bytes(int(value))
     if unit == "share":
         return f"{value:.0%}"
     if unit == "ssim":
         return f"{value:.4f}".rstrip("0")
+    if unit in COUNTS:
+        return f"{value:g}" if value else gettext("none")
     return f"{value:g} {_say(UNITS.get(unit, unit))}".rstrip()
+
+
+def _format_bytes(size: int) -> str:
+    """Decimal units; near a limit in megabytes the exact number counts, so it is there."""
+    if size < MEGABYTE:
+        return f"{size / 1000:.0f} kB" if size >= 1000 else f"{size} B"
+    return f"{size // MEGABYTE} MB" if size % MEGABYTE == 0 else f"{size / MEGABYTE:.2f} MB ({size:,} B)"
 
 
 def format_allowed(rule: str, value: Value | None, unit: str) -> str:
     """The allowed value with its direction; text values (formats, sizes) stand for themselves."""
     words = format_value(value, unit)
     if value is None or isinstance(value, str):
+        return words
+    if unit in COUNTS and not value:
         return words
     return f"{'≥' if rule in AT_LEAST else '≤'} {words}"
 
@@ -179,6 +182,11 @@ def gauge_of(finding: Finding) -> Gauge | None:
 def _finding_line(number: int, finding: Finding) -> FindingLine:
     text = code_text(finding.code)
     rule = _rule(finding.rule)
+    measured, detail = format_value(finding.measured, finding.unit), _say(detail_text(finding.detail))
+    if finding.unit in COUNTS and detail:
+        measured, detail = detail, ""
+    elif finding.rule == "H03" and detail:
+        detail = gettext("off by %(amount)s") % {"amount": detail}
     return FindingLine(
         number=number,
         rule=finding.rule,
@@ -188,9 +196,9 @@ def _finding_line(number: int, finding: Finding) -> FindingLine:
         state=LEVEL_STATES[finding.level],
         title=_say(text.title),
         advice=_say(text.advice),
-        detail=_say(detail_text(finding.detail)),
+        detail=detail,
         place=_place(finding.bbox),
-        measured=format_value(finding.measured, finding.unit),
+        measured=measured,
         allowed=format_allowed(finding.rule, finding.allowed, finding.unit),
         gauge=gauge_of(finding),
     )

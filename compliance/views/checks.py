@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
 from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -39,6 +41,9 @@ from ledger.services.evidence import evidence_zip
 from ledger.services.jobs import JobStateError
 from ledger.views.common import Page, find_or_404, needs, seller_of, send_file
 
+# A check takes well under a second: ask often at first, and seldom when the queue is long.
+SOON, LATER = "400ms", "1s"
+YOUNG = timedelta(seconds=5)
 MISSING = {MAIN: "check.no_main", HIDDEN: "check.no_hidden"}
 
 
@@ -124,6 +129,8 @@ def check(request: HttpRequest, number: str) -> HttpResponse:
         refresh: HttpResponse = HttpResponseClientRefresh()
         return refresh
     context: dict[str, Any] = {"run": run, "state": _state(run), "is_working": working, "is_stuck": is_stuck(run)}
+    if working:
+        context["every"] = SOON if timezone.now() - run.created_at < YOUNG else LATER
     if run.state == RunState.DONE:
         report = parse_report(run.report)
         sheet = check_sheet(report)

@@ -128,7 +128,7 @@ def _check(pool: PixelPool, pairs: Sequence[PairFiles], profile: Profile) -> Ite
             yield files, _params(pair, profile)
 
     for position, outcome in enumerate(pool.map(CHECK_PAIR_TASK, jobs())):
-        yield unreadable.pop(position, None) or _answer(outcome)
+        yield unreadable.pop(position) if position in unreadable else _answer(outcome)
 
 
 def _read(path: Path) -> bytes:
