@@ -31,7 +31,8 @@ class Desk:
         self.memberships = list(rows)
         wanted = request.session.get(SESSION_KEY)
         chosen = next((m for m in self.memberships if m.seller_id == wanted), None)
-        self.current = chosen or next(iter(self.memberships), None)
+        # At a new sign-in: the seller the person joined first, never sample data before a real one.
+        self.current = chosen or min(self.memberships, key=lambda m: (m.seller.is_sample, m.pk), default=None)
 
     @property
     def seller(self) -> Seller | None:

@@ -6,7 +6,8 @@ import pytest
 from django.urls import reverse
 
 from ledger.accounts.models import Membership, Role, User
-from tests.factories import PASSWORD
+from ledger.accounts.services import create_seller
+from tests.factories import PASSWORD, make_member
 
 
 @pytest.fixture
@@ -50,6 +51,15 @@ def test_switch_to_an_unknown_seller_is_404(client_of, alice, slug):
 def test_switch_returns_only_to_local_pages(client_of, alice, seller, wanted, reached):
     answer = client_of(alice).post(reverse("accounts:switch"), {"seller": seller.slug, "next": wanted})
     assert answer.url == reached
+
+
+def test_sign_in_starts_with_the_seller_joined_first_and_never_with_sample_data(client_of, db):
+    first = create_seller(name="Zebra")
+    sample = create_seller(name="Able", is_sample=True)
+    user = make_member("lin@example.org", sample, Role.OWNER)
+    Membership.objects.create(user=user, seller=first, role=Role.VIEWER)
+    Membership.objects.create(user=user, seller=create_seller(name="Baker"), role=Role.OWNER)
+    assert client_of(user).get(reverse("accounts:profile")).context["current_seller"] == first
 
 
 def test_a_removed_member_sees_the_seller_no_more(client_of, both, other_seller):
