@@ -4,6 +4,7 @@ The Job row is the truth. Without Redis the table itself is the queue; with Redi
 Both deliver at least once, and a second delivery finds the row taken.
 """
 
+import hashlib
 import os
 from typing import Any
 
@@ -11,13 +12,14 @@ from typing import Any
 TIMEOUT_S = 600
 
 
-def queue_settings(redis_url: str) -> dict[str, Any]:
-    """Q_CLUSTER for the table (empty URL) or for Redis Streams."""
+def queue_settings(redis_url: str, secret_key: str) -> dict[str, Any]:
+    """Q_CLUSTER for the table (empty URL) or for Redis Streams.
+
+    Messages are signed with the secret; two sites on one Redis have two secrets, so the names of their streams differ.
+    """
     workers = max(1, min(os.cpu_count() or 1, 8))
     shared = {
-        "name": "originmark",
-        # Q_CLUSTER_NAME of `manage.py qwork` picks one; both work alike.
-        "ALT_CLUSTERS": {"fast": {}, "heavy": {}},
+        "name": f"originmark-{hashlib.sha256(b'queue ' + secret_key.encode()).hexdigest()[:12]}",
         # django-q2 keeps no results: the default of 250 kept ones costs 5.6-8x throughput, and Job keeps them.
         "save_limit": -1,
         "ack_failures": True,
@@ -30,7 +32,6 @@ def queue_settings(redis_url: str) -> dict[str, Any]:
         "queue_limit": workers,  # fetched ahead; more would only wait in the wrong place
         "bulk": workers,
         "poll": 0.2,
-        "guard_cycle": 0.5,
         "recycle": 200,  # jobs per worker process, against memory that native libraries never give back
         "cache": "none",  # no such cache: the cluster's own statistics are not kept
         "log_level": "WARNING",

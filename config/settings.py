@@ -233,5 +233,5 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Originmark"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_PUBLIC
-Q_CLUSTER = queue_settings(REDIS_URL)
+Q_CLUSTER = queue_settings(REDIS_URL, SECRET_KEY)
 PRODUCT_NAME = _("Originmark")

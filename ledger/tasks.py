@@ -5,7 +5,7 @@ from typing import Any
 from ledger.services import archives
 from ledger.services.job_context import JobContext
 from ledger.services.job_registry import HEAVY, job
-from ledger.services.jobs import run_job
+from ledger.services.jobs import release_dead_workers, run_job, sweep_jobs
 from ledger.services.log import seal_if_due
 from ledger.services.periodic import periodic
 from ledger.services.pictures import analyse_pictures, sweep_pictures
@@ -27,5 +27,7 @@ def register_zip(ctx: JobContext, **args: Any) -> dict[str, Any]:
     return archives.register_zip(ctx, **args)
 
 
+periodic("jobs of dead workers", interval_s=1)(release_dead_workers)
+periodic("lost jobs", interval_s=2)(sweep_jobs)
 periodic("checkpoint", interval_s=5)(seal_if_due)
 periodic("sealed pictures", interval_s=60)(sweep_pictures)

@@ -51,13 +51,16 @@ class Child:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Runs children until a stop signal. report gets one line per event; clock is monotonic seconds."""
+    """Runs children until a stop signal; a second one does not wait for them.
+
+    report gets one line per event; clock is monotonic seconds.
+    """
 
     children: Sequence[Child]
     report: Callable[[str], None]
     stop_timeout_s: float = 5.0
     clock: Callable[[], float] = time.monotonic
-    _stopping: bool = field(default=False, init=False)
+    _stop_signals: int = field(default=0, init=False)
     _wakeup: tuple[int, int] = field(default=(-1, -1), init=False)
 
     def run(self) -> None:
@@ -67,7 +70,7 @@ class Supervisor:
         gc.collect()
         gc.freeze()  # what is imported stays on pages that all children share
         with self._signals():
-            while not self._stopping:
+            while not self._stop_signals:
                 self._reap()
                 self._start_missing()
                 self._sleep(LOOK_S)
@@ -76,7 +79,7 @@ class Supervisor:
 
     def _start_missing(self) -> None:
         for child in self.children:
-            if not child.pid and self.clock() >= child.not_before and not self._stopping:
+            if not child.pid and self.clock() >= child.not_before and not self._stop_signals:
                 self._fork(child)
                 self.report(f"{child.name} started, process {child.pid}")
 
@@ -141,17 +144,19 @@ class Supervisor:
             if child.pid:
                 with suppress(ProcessLookupError):
                     os.kill(child.pid, signal.SIGTERM)
-        self._wait_for_children(self.stop_timeout_s)
+        self._wait_for_children(patient=True)
         for child in self.children:
             if child.pid:
-                self.report(f"{child.name} did not stop in {self.stop_timeout_s:g} s; killing it")
+                self.report(f"{child.name} did not stop by itself; killing it")
                 _kill_group(child.pid)
-        self._wait_for_children(self.stop_timeout_s)
+        self._wait_for_children(patient=False)
 
-    def _wait_for_children(self, timeout_s: float) -> None:
-        deadline = self.clock() + timeout_s
+    def _wait_for_children(self, *, patient: bool) -> None:
+        deadline = self.clock() + self.stop_timeout_s
         self._reap()
         while any(child.pid for child in self.children) and self.clock() < deadline:
+            if patient and self._stop_signals > 1:
+                return
             self._sleep(0.1)
             self._reap()
 
@@ -161,7 +166,9 @@ class Supervisor:
         self._wakeup = os.pipe()
         for end in self._wakeup:
             os.set_blocking(end, False)
-        numbers = (*STOP_SIGNALS, signal.SIGCHLD)
+        numbers = [*STOP_SIGNALS, signal.SIGCHLD]
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # `nohup` started us, and means it
+            numbers.remove(signal.SIGHUP)
         earlier = {number: signal.signal(number, self._on_signal) for number in numbers}
         signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
         try:
@@ -175,7 +182,7 @@ class Supervisor:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if number in STOP_SIGNALS:
-            self._stopping = True
+            self._stop_signals += 1
 
     def _sleep(self, seconds: float) -> None:
         select.select([self._wakeup[0]], [], [], seconds)

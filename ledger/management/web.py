@@ -11,7 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
-from gunicorn.app.base import Application  # type: ignore[import-untyped]
+from gunicorn.app.base import Application
 
 
 class WebServer(Application):  # type: ignore[misc]  # gunicorn has no types

@@ -32,6 +32,7 @@ class JobContext:
         self.stopped = False
         self._monotonic = monotonic
         self._progress_due = self._cancel_due = monotonic()
+        self._written = (-1, -1)
 
     def rows(self) -> QuerySet[Job]:
         """This attempt's row, or nothing once the lease is lost."""
@@ -39,11 +40,13 @@ class JobContext:
         return Job.objects.filter(pk=self.job.pk, **mine)
 
     def progress(self, done: int, total: int, note: str = "") -> None:
-        """Written at most four times a second; the last step always."""
+        """Written at most four times a second; the last step always, once."""
         now = self._monotonic()
-        if now < self._progress_due and done < total:
+        is_last = done >= total and (done, total) != self._written
+        if now < self._progress_due and not is_last:
             return
         self._progress_due = now + PROGRESS_INTERVAL_S
+        self._written = (done, total)
         self.rows().update(progress_done=done, progress_total=total, progress_note=note[:200])
 
     def cancelled(self) -> bool:

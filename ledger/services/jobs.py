@@ -5,6 +5,10 @@ attempts are counted before the work, so a job that kills its worker runs out of
 who is still at it; the sweep gives back what nobody holds.
 
 queued -> running -> done | failed (a named error) | dead (out of attempts) | cancelled; running -> queued to try again.
+
+Whose worker died: the cluster's guard sees it at once and the attempt counts (release_worker); a worker that died with
+its whole cluster is found by its missing process and the attempt is forgiven (release_dead_workers); whatever neither
+can see, another machine that went away, ends with its lease (sweep_jobs).
 """
 
 import functools
@@ -13,7 +17,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,7 +26,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django_q.brokers import get_broker
@@ -33,7 +37,7 @@ from ledger.accounts.models import Seller, User
 from ledger.accounts.permissions import Permission, require_permission
 from ledger.models import Job, JobState
 from ledger.services.job_context import JobContext, JobError
-from ledger.services.job_registry import QUEUES, UnknownJobKind, find_job_kind
+from ledger.services.job_registry import JOB_KINDS, MAX_TIMEOUT_S, QUEUES, UnknownJobKind, find_job_kind
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +46,6 @@ HEARTBEAT_S = 4.0  # four may be late before the lease ends
 RETRY_DELAYS = (timedelta(seconds=2), timedelta(seconds=15))  # after the first and every later attempt
 RESEND_AFTER = timedelta(seconds=10)
 RESEND_LIMIT = 1000
-STALL_AFTER = timedelta(seconds=6)
 
 UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
 REQUEUABLE = (JobState.FAILED, JobState.DEAD, JobState.CANCELLED)
@@ -162,18 +165,25 @@ def run_job(job_id: int) -> None:
     except UnknownJobKind as error:
         _finish(context, JobState.FAILED, error_code=UNKNOWN_KIND, error_detail=str(error))
     except TimeoutException:
+        _drop_connection()
         _give_back(context.rows(), TIMED_OUT)
         raise  # the queue replaces this process: what it was stuck in may still hold something
     except Exception as error:
         logger.exception("job %s (%s) attempt %s failed", job.public_id, job.kind, job.attempts)
+        _drop_connection()
         delay = RETRY_DELAYS[min(job.attempts, len(RETRY_DELAYS)) - 1]
         _give_back(context.rows(), UNEXPECTED, detail=f"{type(error).__name__}: {error}"[:2000], delay=delay)
 
 
-def find_waiting_jobs(*, queue: str, limit: int, exclude: Collection[int] = ()) -> list[Job]:
+def find_waiting_jobs(*, queue: str, limit: int) -> list[Job]:
     """The oldest jobs of a queue that a worker may take now."""
-    waiting = Job.objects.filter(queue=queue, state=JobState.QUEUED).exclude(pk__in=exclude)
-    return list(waiting.filter(_is_due(timezone.now())).order_by("pk")[:limit])
+    return list(_waiting(queue, timezone.now()).order_by("pk")[:limit])
+
+
+def has_waited(*, queue: str, longer_than: timedelta) -> bool:
+    """Whether a worker could have taken some job of this queue for that long and none did."""
+    before = timezone.now() - longer_than
+    return _waiting(queue, before).filter(enqueued_at__lt=before).exists()
 
 
 def sweep_jobs() -> Sweep:
@@ -184,31 +194,24 @@ def sweep_jobs() -> Sweep:
     return Sweep(given_back.requeued, given_back.dead, given_back.cancelled, resent)
 
 
-def release_jobs(*, worker_prefix: str, forgive: bool = False) -> Sweep:
-    """Give back the jobs of workers that are known to be dead, without waiting for their leases.
-
-    forgive returns the attempt: the job was stopped by us and is not to blame.
-    """
-    held = Job.objects.filter(state=JobState.RUNNING, worker__startswith=worker_prefix)
-    if not held.exists():
-        return Sweep()
-    if forgive:
-        held.update(attempts=F("attempts") - 1)
-    return _give_back(held, WORKER_DIED)
+def release_worker(*, queue: str, pid: int, code: str = WORKER_DIED) -> Sweep:
+    """Give back the job of a worker of this machine that its guard saw die or had to kill; the attempt counts."""
+    return _give_back(Job.objects.filter(state=JobState.RUNNING, worker=worker_name(queue, pid)), code)
 
 
 def release_dead_workers() -> Sweep:
-    """Give back the jobs of workers of this machine whose process is gone, long before their leases end."""
-    total = Sweep()
+    """Give back the jobs of this machine whose process is gone, long before their leases end.
+
+    Their attempts are forgiven: a guard that is there counts the death of its worker first, so these died with their
+    cluster, at the hand of somebody who wanted to end all of it.
+    """
     held = Job.objects.filter(state=JobState.RUNNING, worker__startswith=f"{node_name()}:")
-    for name in set(held.values_list("worker", flat=True)):
-        if not _is_alive(int(name.rsplit(":", 1)[1])):
-            given = _give_back(Job.objects.filter(state=JobState.RUNNING, worker=name), WORKER_DIED)
-            total = Sweep(total.requeued + given.requeued, total.dead + given.dead, total.cancelled + given.cancelled)
-    return total
+    dead = [name for name in set(held.values_list("worker", flat=True)) if not _is_alive(int(name.rsplit(":", 1)[1]))]
+    return _give_back(held.filter(worker__in=dead), WORKER_DIED, forgive=True) if dead else Sweep()
 
 
 def _is_alive(pid: int) -> bool:
+    """A process that ended and was not waited for yet counts as alive: its guard is about to see it."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -218,25 +221,9 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def is_stalled(*, queue: str, workers: int) -> bool:
-    """True when jobs wait, this machine has an idle worker, and nobody has taken one for a while.
-
-    So it looks when a killed worker took the lock of the cluster's internal pipe with it.
-    """
-    now = timezone.now()
-    before = now - STALL_AFTER
-    here = Job.objects.filter(queue=queue, worker__startswith=worker_prefix(queue))
-    waiting = Job.objects.filter(queue=queue, state=JobState.QUEUED, enqueued_at__lt=before).filter(_is_due(before))
-    return (
-        waiting.exists()
-        and here.filter(state=JobState.RUNNING).count() < workers
-        and not here.filter(started_at__gte=before).exists()
-    )
-
-
-def worker_prefix(queue: str) -> str:
-    """How the names of this machine's workers of one queue begin."""
-    return f"{node_name()}:{queue}:"
+def worker_name(queue: str, pid: int) -> str:
+    """What a worker of this machine is called in the rows it holds."""
+    return f"{node_name()}:{queue}:{pid}"
 
 
 @functools.cache
@@ -265,25 +252,31 @@ def _push_after_commit(job: Job) -> None:
 
 
 def _push(job: Job) -> None:
-    options = {"cluster": job.queue, "timeout": find_job_kind(job.kind).timeout_s}
+    # Before the kind is looked up by whoever runs it: one that is unknown here may be known there.
+    kind = JOB_KINDS.get(job.kind)
+    options = {"cluster": job.queue, "timeout": kind.timeout_s if kind else MAX_TIMEOUT_S}
     async_task("ledger.tasks.run", job.pk, q_options=options)
 
 
 def _resend(queue: str) -> int:
-    """An empty stream while jobs wait means that their ids were never sent, or that Redis forgot them."""
-    before = timezone.now() - RESEND_AFTER
-    waiting = Job.objects.filter(queue=queue, state=JobState.QUEUED, enqueued_at__lt=before).filter(_is_due(before))
-    if not waiting.exists() or get_broker(queue).queue_size():
-        return 0
-    lost = list(waiting.order_by("pk")[:RESEND_LIMIT])
+    """Send again what waits here and is nowhere in the stream: never sent, forgotten by Redis, or tried before.
+
+    The stream is first in, first out. A job sent well before the oldest message that nobody has fetched yet is not
+    among those, so either its message is lost or some worker is about to take it, which makes a second one harmless.
+    """
+    now = timezone.now()
+    before = min(now, get_broker(queue).unfetched_since() or now) - RESEND_AFTER
+    lost = list(_waiting(queue, before).filter(enqueued_at__lt=before).order_by("pk")[:RESEND_LIMIT])
     for job in lost:
         _push(job)
+    Job.objects.filter(pk__in=[job.pk for job in lost], state=JobState.QUEUED).update(enqueued_at=now)
     return len(lost)
 
 
-def _is_due(now: datetime) -> Q:
-    """On a waiting job lease_until says from when on it may be taken."""
-    return Q(lease_until=None) | Q(lease_until__lte=now)
+def _waiting(queue: str, at: datetime) -> QuerySet[Job]:
+    """Jobs that could be taken at that moment; on a waiting job lease_until says from when on."""
+    due = Q(lease_until=None) | Q(lease_until__lte=at)
+    return Job.objects.filter(due, queue=queue, state=JobState.QUEUED)
 
 
 def _claim(job_id: int) -> Job | None:
@@ -291,14 +284,17 @@ def _claim(job_id: int) -> Job | None:
     if job is None:
         return None
     now = timezone.now()
-    taken = Job.objects.filter(pk=job_id, state=JobState.QUEUED).filter(_is_due(now))
-    changed = taken.update(
-        state=JobState.RUNNING,
-        attempts=F("attempts") + 1,
-        worker=f"{worker_prefix(job.queue)}{os.getpid()}",
-        lease_until=now + LEASE,
-        heartbeat_at=now,
-        started_at=now,
+    changed = (
+        _waiting(job.queue, now)
+        .filter(pk=job_id)
+        .update(
+            state=JobState.RUNNING,
+            attempts=F("attempts") + 1,
+            worker=worker_name(job.queue, os.getpid()),
+            lease_until=now + LEASE,
+            heartbeat_at=now,
+            started_at=now,
+        )
     )
     if not changed:
         return None
@@ -312,16 +308,26 @@ def _finish(context: JobContext, state: JobState, **fields: Any) -> None:
         logger.warning("job %s ended after its lease was lost; its outcome is dropped", context.job.public_id)
 
 
-def _give_back(jobs: QuerySet[Job], code: str, detail: str = "", delay: timedelta = timedelta()) -> Sweep:
+def _give_back(
+    jobs: QuerySet[Job], code: str, detail: str = "", delay: timedelta = timedelta(), *, forgive: bool = False
+) -> Sweep:
     """Running jobs become queued again, or cancelled if that was asked, or dead if no attempt is left."""
     now = timezone.now()
     ended = {"finished_at": now, "lease_until": None}
     error = {"error_code": code, "error_detail": detail}
+    again: dict[str, Any] = {"state": JobState.QUEUED, "lease_until": now + delay, "enqueued_at": now + delay}
     # In this order: each statement leaves fewer running rows to the next.
     cancelled = jobs.filter(cancel_requested=True).update(state=JobState.CANCELLED, **ended)
+    if forgive:
+        return Sweep(jobs.update(attempts=F("attempts") - 1, **again), 0, cancelled)
     dead = jobs.filter(attempts__gte=F("max_attempts")).update(state=JobState.DEAD, **ended, **error)
-    requeued = jobs.update(state=JobState.QUEUED, lease_until=now + delay, **error)
-    return Sweep(requeued, dead, cancelled)
+    return Sweep(jobs.update(**again, **error), dead, cancelled)
+
+
+def _drop_connection() -> None:
+    """What was cut short may have left the connection in the middle of an answer; the next statement gets a new one."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 @contextmanager
@@ -344,6 +350,7 @@ def _beat(context: JobContext, ended: threading.Event) -> None:
             if not context.rows().update(heartbeat_at=now, lease_until=now + LEASE):
                 context.stopped = True
                 break
-        except OperationalError:  # the database was busy for long or went away: the next beat may still be in time
+        except (OperationalError, InterfaceError):  # busy for long, or away: the next beat may still be in time
             logger.warning("job %s could not renew its lease", context.job.public_id)
+            connection.close()
     connection.close()

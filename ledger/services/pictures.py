@@ -13,7 +13,7 @@ from itertools import groupby
 from django.db import transaction
 from django.utils import timezone
 
-from ledger.imaging.errors import ImagingError
+from ledger.imaging.errors import DecodeCrashed, ImagingError
 from ledger.imaging.results import Analysis, parse_analysis
 from ledger.imaging.sandbox import PixelPool, TaskResult
 from ledger.models import Fingerprint, ImageFile, ImageState, Job
@@ -64,6 +64,8 @@ def analyse_pictures(
     fingerprints: list[Fingerprint] = []
     outcomes = pixel_pool().map(ANALYSE, ((_content(image), {}) for image in images))
     for done, (image, outcome) in enumerate(zip(images, outcomes, strict=True), start=1):
+        if isinstance(outcome, DecodeCrashed):
+            outcome = _once_more(image)
         fingerprints += _apply(image, outcome)
         progress(done, len(images))
     with transaction.atomic():
@@ -80,6 +82,11 @@ def _content(image: ImageFile) -> list[bytes]:
         return [read_blob(image.blob)]
     except BlobUnreadableError:
         return [b""]  # the child then answers with an error of its own, and _apply names the true one
+
+
+def _once_more(image: ImageFile) -> TaskResult | ImagingError:
+    """A child killed from outside looks like one that a picture brought down; only the second time is it the picture."""
+    return pixel_pool().submit(ANALYSE, _content(image)).wait()
 
 
 def _apply(image: ImageFile, outcome: TaskResult | ImagingError) -> list[Fingerprint]:

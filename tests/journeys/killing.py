@@ -29,7 +29,7 @@ import psycopg
 from tests.images import jpeg_bytes, product_photo
 
 ROOT = Path(__file__).resolve().parents[2]
-ROLES = ("web", "web worker", "fast", "heavy", "guard", "worker", "clock", "pixels", "supervisor")
+ROLES = ("web", "web worker", "fast", "heavy", "worker", "clock", "pixels", "supervisor")
 AWAY_MAX_S = 15.0
 RESTART_MAX_S = 5.0
 PATIENCE_S = 90.0
@@ -121,10 +121,7 @@ class Service:
             return self.pid_of(role)
         if role == "web worker":
             return _one_of(children_of(self.pid_of("web")))
-        guards = [guard for queue in ("fast", "heavy") for guard in children_of(self.pid_of(queue))]
-        if role == "guard":
-            return _one_of(guards)
-        below = [process for guard in guards for process in children_of(guard)]
+        below = [process for queue in ("fast", "heavy") for process in children_of(self.pid_of(queue))]
         if role == "worker":  # also the processes that fetch jobs and collect results
             return _one_of(below)
         return _one_of([process for worker in below for process in children_of(worker)])

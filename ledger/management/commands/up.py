@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import socket
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -19,16 +19,18 @@ from django.core.management import BaseCommand, CommandError, call_command
 from django.db import OperationalError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
+from ledger.management.assets import collect_meanwhile
 from ledger.management.clock import run_clock
 from ledger.management.cluster import run_cluster
 from ledger.management.supervisor import Child, Supervisor
 from ledger.management.web import open_listener, run_web
 from ledger.services.job_registry import QUEUES
-from ledger.services.jobs import release_jobs, worker_prefix
+from ledger.services.jobs import release_dead_workers
 from ledger.services.setup import first_run
 
 # After a kill -9 the kernel takes a moment to end the old children, which held the port.
 PATIENCE_S = 3.0
+INTERRUPTED = 130
 Held = TypeVar("Held")
 
 
@@ -49,34 +51,42 @@ class Command(BaseCommand):
         listener = _patiently(partial(open_listener, port))
         if listener is None:
             raise CommandError(f"Port {port} is in use. Choose another: manage.py up --port {port + 1}")
-        self._prepare()
-        base_url = settings.PUBLIC_URL or f"http://localhost:{port}"
-        link = first_run(base_url)
-        self._say(base_url)
-        if link:
-            self._say(f"First sign-in: {link}")
-        connections.close_all()  # a connection must not be shared with the children about to be forked
+        try:
+            self._prepare(listener, settings.PUBLIC_URL or f"http://localhost:{port}")
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted before it was up.", returncode=INTERRUPTED) from None
         Supervisor(_children(listener, workers), report=self._say).run()
-        for queue in QUEUES:  # what we cut short ourselves is no failed attempt
-            release_jobs(worker_prefix=worker_prefix(queue), forgive=True)
+        with suppress(OperationalError):  # then the next start does it
+            release_dead_workers()
         self._say("stopped")
 
     def _say(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()
+        with suppress(OSError):  # a terminal that was closed must not keep us from looking after the children
+            self.stdout.write(line)
+            self.stdout.flush()
 
-    def _prepare(self) -> None:
+    def _prepare(self, listener: socket.socket, base_url: str) -> None:
+        """Everything that has to be there before anybody is served, and the first lines a person reads."""
+        wait_for_static_files = collect_meanwhile(listener.close)
         try:
             connection.ensure_connection()
         except OperationalError as error:
             raise CommandError(f"The database cannot be reached: {error}") from error
+        self._migrate()
+        self.check(tags=[Tags.database], databases=["default"])
+        link = first_run(base_url)
+        wait_for_static_files()
+        self._say(base_url)
+        if link:
+            self._say(f"First sign-in: {link}")
+        connections.close_all()  # a connection must not be shared with the children about to be forked
+
+    def _migrate(self) -> None:
         executor = MigrationExecutor(connection)
         plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
         if plan:
             self._say(f"Bringing the database up to date: {len(plan)} steps")
             call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
-        self.check(tags=[Tags.database], databases=["default"])
-        collect_static_files()
 
 
 def _children(listener: socket.socket, workers: int) -> list[Child]:
@@ -116,17 +126,3 @@ def _lock_data_directory() -> IO[str]:
         file.close()
         raise
     return file
-
-
-def collect_static_files() -> None:
-    """Copy and compress static files when they changed since the last start."""
-    stamp = Path(settings.STATIC_ROOT) / ".stamp"
-    digest = hashlib.sha256()
-    for folder in settings.STATICFILES_DIRS:
-        for path in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
-            status = path.stat()
-            digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    if stamp.exists() and stamp.read_text() == digest.hexdigest():
-        return
-    call_command("collectstatic", verbosity=0, interactive=False, clear=True, skip_checks=True)
-    stamp.write_text(digest.hexdigest())
