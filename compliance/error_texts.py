@@ -40,6 +40,20 @@ add_texts(
             _("A stored file cannot be read."),
             _("Tell the person who runs this site: the data directory or the keys may be incomplete."),
         ),
+        "check.operation_refused": (
+            _("The two pictures could not be compared by this version."),
+            _("Finish the upgrade and try again."),
+        ),
+        "check.pair_refused": (
+            _("A file of the pair is not a picture that can be checked."),
+            _("What is wrong stands beside the file."),
+        ),
+        "check.finished": (_("The check has its result already."), _("Start a new one with the corrected files.")),
+        "check.unfinished": (
+            _("The check has no result yet."),
+            _("Wait until it is finished; then there is a receipt."),
+        ),
+        "file_unreadable": (_("The file cannot be read."), _("Check its name and who may read it.")),
         "check.lost": (
             _("Nobody is working on this check any more."),
             _("Start it again; both files are still stored."),
