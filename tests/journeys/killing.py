@@ -317,7 +317,7 @@ def _rows(service: Service, statement: str) -> list[tuple[object, ...]]:
     url = service.environment["ORIGINMARK_DATABASE_URL"]
     if url:
         with psycopg.connect(url) as connection:
-            return list(connection.execute(statement).fetchall())  # type: ignore[arg-type]
+            return list(connection.execute(statement).fetchall())
     place = service.folder / "data" / "originmark.sqlite3"
     with contextlib.closing(sqlite3.connect(place, timeout=20)) as file:
         return list(file.execute(statement).fetchall())

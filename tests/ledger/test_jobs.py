@@ -1,355 +1,552 @@
-"""Jobs: the row is the truth. Each test runs the worker's function itself; tests/journeys/test_kill.py kills real ones."""
+"""Background jobs: the row decides everything, whoever delivers its number and however often."""
 
 from __future__ import annotations
 
-import itertools
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 from django_q.exceptions import TimeoutException
 
-from config.job_broker import JobBroker
 from ledger.models import Job, JobState
 from ledger.services import jobs
 from ledger.services.job_context import JobContext, JobError
-from ledger.services.job_registry import FAST, HEAVY, JOB_KINDS, UnknownJobKind, job
-from ledger.services.jobs import JobStateError, cancel_job, enqueue_job, requeue_job, run_job, sweep_jobs
-from ledger.tasks import run
+from ledger.services.job_registry import JOB_KINDS, UnknownJobKind, job
+from ledger.services.jobs import (
+    JobStateError,
+    cancel_job,
+    enqueue_job,
+    find_waiting_jobs,
+    has_waited,
+    release_dead_workers,
+    release_worker,
+    requeue_job,
+    run_job,
+    sweep_jobs,
+    worker_name,
+)
 
-KIND = "tests.job"
+KIND = "test.work"
 
 
 @pytest.fixture
-def kind():
-    """kind(function) registers it as the kind of job this test enqueues."""
+def kind() -> Iterator[Callable[..., None]]:
+    """kind(function) makes it what jobs of KIND run; forgotten after the test."""
 
-    def register(function, **options):
-        JOB_KINDS.pop(KIND, None)
-        job(KIND, **options)(function)
+    def register(function, name: str = KIND, **options) -> None:
+        JOB_KINDS.pop(name, None)
+        job(name, **options)(function)
 
+    before = dict(JOB_KINDS)
+    register(lambda ctx, **args: {"got": args})
     yield register
-    JOB_KINDS.pop(KIND, None)
+    JOB_KINDS.clear()
+    JOB_KINDS.update(before)
 
 
 @pytest.fixture
-def add(kind, seller):
-    """add(function) is a waiting job that will call it."""
-
-    def add(function=lambda ctx: None, args=None, dedupe_key=None, **options):
-        kind(function, **options)
-        return enqueue_job(kind=KIND, args=args or {}, seller=seller, actor=None, dedupe_key=dedupe_key)
+def add(db, kind, seller):
+    def add(**options) -> Job:
+        defaults = {"kind": KIND, "args": {}, "seller": seller, "actor": None}
+        return enqueue_job(**(defaults | options))
 
     return add
 
 
-def reload(row: Job) -> Job:
+def fresh(row: Job) -> Job:
     return Job.objects.get(pk=row.pk)
 
 
-def become_due(row: Job) -> None:
-    Job.objects.filter(pk=row.pk).update(lease_until=None)
+def hold(row: Job, *, pid: int, attempts: int = 1, lease_s: float = 20, **fields) -> Job:
+    """Make the row look as if that process of this machine were at it."""
+    values = {
+        "state": JobState.RUNNING,
+        "attempts": attempts,
+        "worker": worker_name(row.queue, pid),
+        "lease_until": timezone.now() + timedelta(seconds=lease_s),
+        **fields,
+    }
+    Job.objects.filter(pk=row.pk).update(**values)
+    return fresh(row)
 
 
-def lose_worker(row: Job) -> None:
-    """What a killed worker leaves behind: a running row whose lease ends unrenewed."""
-    past = timezone.now() - timedelta(seconds=1)
-    running = {"state": JobState.RUNNING, "worker": "elsewhere:fast:1", "lease_until": past}
-    Job.objects.filter(pk=row.pk).update(attempts=row.attempts + 1, **running)
+def make_due(row: Job) -> None:
+    Job.objects.filter(pk=row.pk).update(lease_until=timezone.now())
 
 
-def test_a_job_runs_with_its_arguments_and_keeps_its_result(add):
-    row = add(lambda ctx, left, right: {"sum": left + right}, {"left": 2, "right": 3})
-    run(row.pk)
-    row = reload(row)
-    assert (row.state, row.result, row.attempts) == (JobState.DONE, {"sum": 5}, 1)
-    assert row.started_at is not None
+def dead_pid() -> int:
+    ended = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    ended.wait()
+    return ended.pid
+
+
+# Adding ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_exists_only_if_the_callers_work_does(add):
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        add()
+        raise ZeroDivisionError
+    assert not Job.objects.exists()
+
+
+def test_an_unknown_kind_is_refused(add):
+    with pytest.raises(UnknownJobKind):
+        add(kind="test.nobody")
+
+
+def test_a_kind_is_registered_once(kind):
+    with pytest.raises(ValueError, match="twice"):
+        job(KIND)(lambda ctx: None)
+
+
+@pytest.mark.parametrize("options", [{"queue": "slow"}, {"timeout_s": 0}, {"timeout_s": 600}])
+def test_a_kind_names_a_queue_and_a_time_it_can_have(options):
+    with pytest.raises(ValueError, match="queue must be one of"):
+        job("test.misfit", **options)
+
+
+def test_the_same_unfinished_work_is_not_added_twice(add):
+    first = add(dedupe_key="sweep")
+    assert add(dedupe_key="sweep") == first
+
+
+def test_the_same_work_may_come_again_once_it_is_done(add):
+    first = add(dedupe_key="sweep")
+    run_job(first.pk)
+    assert add(dedupe_key="sweep") != first
+
+
+def test_the_same_key_of_another_seller_is_other_work(add, other_seller):
+    assert add(dedupe_key="sweep") != add(dedupe_key="sweep", seller=other_seller)
+
+
+def test_two_processes_adding_the_same_work_get_one_job(add, monkeypatch):
+    """The second one looks before the first has saved, and finds the row when its own is refused."""
+    first = add(dedupe_key="sweep")
+    looks = iter([None, first])
+    monkeypatch.setattr("django.db.models.query.QuerySet.first", lambda self: next(looks))
+    assert add(dedupe_key="sweep") == first
+
+
+# Running --------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_runs_once_with_its_arguments(add):
+    row = add(args={"size": 3})
+    run_job(row.pk)
+    row = fresh(row)
+    assert (row.state, row.result, row.attempts) == (JobState.DONE, {"got": {"size": 3}}, 1)
     assert row.finished_at is not None
     assert row.lease_until is None
 
 
-def test_the_function_sees_whose_job_it_is(add, seller):
-    row = add(lambda ctx: {"seller": ctx.job.seller.slug})
-    run_job(row.pk)
-    assert reload(row).result == {"seller": seller.slug}
-
-
-def test_a_second_delivery_does_nothing(add):
-    calls = []
-    row = add(lambda ctx: calls.append(1))
-    run_job(row.pk)
-    run_job(row.pk)
-    assert (calls, reload(row).attempts) == ([1], 1)
-
-
-def test_a_delivery_of_a_running_job_does_nothing(add):
-    calls = []
-
-    def again(ctx):
-        calls.append(1)
-        run_job(ctx.job.pk)
-
-    row = add(again)
-    run_job(row.pk)
-    assert calls == [1]
-
-
-def test_a_delivery_of_an_unknown_job_does_nothing(db):
-    run_job(987_654)
-
-
-def test_the_attempt_counts_before_the_work(add):
+def test_an_attempt_is_counted_before_the_work(add, kind):
     seen = []
-    row = add(lambda ctx: seen.append(Job.objects.get(pk=ctx.job.pk).attempts))
+    kind(lambda ctx: seen.append(Job.objects.values_list("state", "attempts").get(pk=ctx.job.pk)))
+    run_job(add().pk)
+    assert seen == [("running", 1)]
+
+
+def test_a_second_delivery_does_nothing(add, kind):
+    runs = []
+    kind(lambda ctx: runs.append(run_job(ctx.job.pk)))  # delivered again while it runs
+    row = add()
     run_job(row.pk)
-    assert seen == [1]
+    run_job(row.pk)
+    assert len(runs) == 1
 
 
-def test_a_named_error_is_final(add):
+def test_a_delivery_of_a_job_that_is_gone_does_nothing(add):
+    run_job(add().pk + 1)
+
+
+def test_a_job_that_is_not_due_is_not_taken(add):
+    row = add()
+    Job.objects.filter(pk=row.pk).update(lease_until=timezone.now() + timedelta(minutes=1))
+    run_job(row.pk)
+    assert fresh(row).attempts == 0
+
+
+def test_a_named_error_ends_a_job_at_once(add, kind):
     def refuse(ctx):
-        raise JobError("picture.unreadable", "not a picture")
+        raise JobError("test.refused", "why")
 
-    row = add(refuse)
+    kind(refuse)
+    row = add()
     run_job(row.pk)
-    row = reload(row)
-    assert (row.state, row.error_code, row.error_detail) == (JobState.FAILED, "picture.unreadable", "not a picture")
+    row = fresh(row)
+    assert (row.state, row.error_code, row.error_detail, row.attempts) == ("failed", "test.refused", "why", 1)
 
 
-def test_an_unexpected_error_is_tried_again_later(add):
-    row = add(lambda ctx: {}["missing"])
-    run_job(row.pk)
-    row = reload(row)
-    assert (row.state, row.error_code) == (JobState.QUEUED, "job.unexpected")
-    assert row.lease_until > timezone.now()
-    run_job(row.pk)  # not due yet
-    assert reload(row).attempts == 1
-
-
-def test_three_unexpected_errors_are_the_end(add):
-    row = add(lambda ctx: {}["missing"])
-    for _ in range(4):
-        become_due(row)
-        run_job(row.pk)
-    row = reload(row)
-    assert (row.state, row.attempts, row.error_code) == (JobState.DEAD, 3, "job.unexpected")
-    assert "KeyError" in row.error_detail
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_result_that_is_no_json_counts_as_an_error(add):
-    row = add(lambda ctx: {"when": object()})
-    run_job(row.pk)
-    assert reload(row).error_code == "job.unexpected"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_job_out_of_time_is_given_back_and_its_process_replaced(add):
-    def endless(ctx):
-        raise TimeoutException("what the queue raises in a worker")
-
-    row = add(endless)
-    with pytest.raises(TimeoutException):
-        run_job(row.pk)
-    row = reload(row)
-    assert (row.state, row.error_code) == (JobState.QUEUED, "job.timed_out")
-
-
-def test_a_kind_that_is_gone_fails_with_a_code(add):
+def test_a_kind_that_is_not_known_here_ends_a_job_by_name(add):
     row = add()
     del JOB_KINDS[KIND]
     run_job(row.pk)
-    assert (reload(row).state, reload(row).error_code) == (JobState.FAILED, "job.unknown_kind")
+    assert (fresh(row).state, fresh(row).error_code) == ("failed", "job.unknown_kind")
 
 
-def test_the_job_of_a_dead_worker_is_given_back(add):
-    row = add()
-    lose_worker(row)
-    assert sweep_jobs().requeued == 1
-    run_job(row.pk)
-    assert (reload(row).state, reload(row).attempts) == (JobState.DONE, 2)
-
-
-def test_a_job_that_kills_every_worker_is_dead(add):
-    row = add()
-    for _ in range(3):
-        lose_worker(reload(row))
-        sweep_jobs()
-    row = reload(row)
-    assert (row.state, row.attempts, row.error_code) == (JobState.DEAD, 3, "job.worker_died")
-
-
-def test_a_job_with_a_live_lease_is_left_alone(add):
-    row = add()
-    lose_worker(row)
-    Job.objects.filter(pk=row.pk).update(lease_until=timezone.now() + timedelta(seconds=5))
-    assert sweep_jobs().requeued == 0
-    assert reload(row).state == JobState.RUNNING
-
-
-def test_the_outcome_of_a_worker_that_lost_its_lease_is_dropped(add):
-    def slow(ctx):
-        Job.objects.filter(pk=ctx.job.pk).update(worker="another", attempts=2)
-        ctx.progress(5, 5)
-        return {"late": True}
-
-    row = add(slow)
-    run_job(row.pk)
-    row = reload(row)
-    assert (row.state, row.worker, row.result, row.progress_done) == (JobState.RUNNING, "another", {}, 0)
-
-
-def test_a_lost_lease_tells_the_function_to_stop(add):
-    seen = []
-
-    def slow(ctx):
-        Job.objects.filter(pk=ctx.job.pk).update(worker="another")
-        seen.append(ctx.cancelled())
-
-    run_job(add(slow).pk)
-    assert seen == [True]
-
-
-def test_a_job_exists_only_if_its_transaction_commits(kind, seller, db):
-    kind(lambda ctx: None)
-    with transaction.atomic():
-        enqueue_job(kind=KIND, args={}, seller=seller, actor=None)
-        transaction.set_rollback(True)
-    assert not Job.objects.filter(kind=KIND).exists()
-
-
-def test_an_unknown_kind_cannot_be_enqueued(seller):
-    with pytest.raises(UnknownJobKind):
-        enqueue_job(kind="tests.nowhere", args={}, seller=seller, actor=None)
-
-
-def test_the_same_unfinished_work_is_one_job(add):
-    first = add(dedupe_key="picture 7")
-    assert add(dedupe_key="picture 7").pk == first.pk
-    assert add(dedupe_key="picture 8").pk != first.pk
-    run_job(first.pk)
-    assert add(dedupe_key="picture 7").pk != first.pk
-
-
-def test_two_sellers_may_have_the_same_work(add, other_seller):
-    first = add(dedupe_key="picture 7")
-    other = enqueue_job(kind=KIND, args={}, seller=other_seller, actor=None, dedupe_key="picture 7")
-    assert other.pk != first.pk
-
-
-def test_a_waiting_job_is_cancelled_at_once(add, alice):
-    row = add()
-    assert cancel_job(actor=alice, job=row).state == JobState.CANCELLED
-    run_job(row.pk)
-    assert reload(row).attempts == 0
-
-
-def test_a_running_job_is_asked_to_stop(add, alice):
-    def patient(ctx):
-        cancel_job(actor=alice, job=ctx.job)
-        return {"stopped": ctx.cancelled()}
-
-    row = add(patient)
-    run_job(row.pk)
-    assert (reload(row).state, reload(row).result) == (JobState.CANCELLED, {"stopped": True})
-
-
-def test_a_cancelled_job_whose_worker_died_is_not_started_again(add):
-    row = add()
-    lose_worker(row)
-    Job.objects.filter(pk=row.pk).update(cancel_requested=True)
-    assert sweep_jobs().cancelled == 1
-    assert reload(row).state == JobState.CANCELLED
-
-
-def test_an_ended_job_cannot_be_cancelled(add, alice):
+def test_an_unexpected_error_is_tried_again_later(add, kind):
+    kind(lambda ctx: 1 / 0)
     row = add()
     run_job(row.pk)
-    with pytest.raises(JobStateError):
-        cancel_job(actor=alice, job=row)
+    row = fresh(row)
+    assert (row.state, row.error_code) == ("queued", "job.unexpected")
+    assert "ZeroDivisionError" in row.error_detail
+    assert row.lease_until > timezone.now()
 
 
-def test_a_failed_job_can_be_started_again_with_all_attempts(add, olga):
-    row = add(lambda ctx: {}["missing"])
-    Job.objects.filter(pk=row.pk).update(state=JobState.DEAD, attempts=3, error_code="job.unexpected")
-    row = requeue_job(actor=olga, job=row)
-    assert (row.state, row.attempts, row.error_code, row.finished_at) == (JobState.QUEUED, 0, "", None)
-
-
-@pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING, JobState.DONE])
-def test_only_a_job_without_success_can_be_started_again(add, alice, state):
+def test_a_job_that_keeps_failing_is_given_up(add, kind):
+    kind(lambda ctx: 1 / 0)
     row = add()
-    Job.objects.filter(pk=row.pk).update(state=state)
-    with pytest.raises(JobStateError):
-        requeue_job(actor=alice, job=row)
-
-
-def test_work_that_is_waiting_already_is_not_started_twice(add, alice):
-    first = add(dedupe_key="picture 7")
-    Job.objects.filter(pk=first.pk).update(state=JobState.DEAD)
-    add(dedupe_key="picture 7")
-    with pytest.raises(JobStateError):
-        requeue_job(actor=alice, job=first)
-
-
-@pytest.mark.parametrize("person", ["bob", "mallory"])
-@pytest.mark.parametrize("change", [requeue_job, cancel_job])
-def test_viewers_and_strangers_change_no_job(add, request, person, change):
-    row = add()
-    with pytest.raises(PermissionDenied):
-        change(actor=request.getfixturevalue(person), job=row)
-
-
-def test_a_job_of_the_machine_belongs_to_nobody(kind, alice):
-    kind(lambda ctx: None)
-    row = enqueue_job(kind=KIND, args={}, seller=None, actor=None)
-    with pytest.raises(PermissionDenied):
-        cancel_job(actor=alice, job=row)
-    assert cancel_job(actor=None, job=row).state == JobState.CANCELLED
-
-
-def test_progress_is_written_four_times_a_second_and_at_the_end(add, django_assert_num_queries):
-    row = add()
-    lose_worker(row)
-    clock = itertools.count(0, 0.1)  # a tenth of a second per reading
-    context = JobContext(reload(row), monotonic=lambda: next(clock))
-    with django_assert_num_queries(5):  # steps 1, 4, 7 and 10 by the clock, and the last one because it is the last
-        for step in range(1, 13):
-            context.progress(step, 12, f"step {step}")
-    row = reload(row)
-    assert (row.progress_done, row.progress_total, row.progress_note) == (12, 12, "step 12")
-
-
-def test_every_registered_kind_has_a_function_a_queue_and_a_limit():
-    assert JOB_KINDS
-    for name, known in JOB_KINDS.items():
-        assert known.name == name
-        assert callable(known.run)
-        assert known.queue in (FAST, HEAVY)
-        assert 0 < known.timeout_s < 600
-
-
-def test_a_name_stands_for_one_function_only(kind):
-    kind(lambda ctx: None)
-    with pytest.raises(ValueError, match="registered twice"):
-        job(KIND)(lambda ctx: None)
-
-
-def test_the_queue_is_what_waits_in_the_table(add, seller):
-    first, second = add(), add()
-    heavy = enqueue_job(kind=KIND, args={}, seller=seller, actor=None, queue=HEAVY)
-    waiting = jobs.find_waiting_jobs(queue=FAST, limit=10)
-    assert [row.pk for row in waiting] == [first.pk, second.pk]
-    assert [row.pk for row in jobs.find_waiting_jobs(queue=HEAVY, limit=10)] == [heavy.pk]
+    for _ in range(5):
+        make_due(row)
+        run_job(row.pk)
+    assert (fresh(row).state, fresh(row).attempts) == ("dead", 3)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_broker_hands_a_job_out_once_until_it_is_tried_again(add):
-    row = add(lambda ctx: {}["missing"])
-    broker = JobBroker(FAST)
-    assert [int(number) for number, _package in broker.dequeue()] == [row.pk]
-    assert broker.dequeue() == []
+def test_a_job_cut_off_by_its_time_limit_is_given_back_and_ends_its_worker(add, kind):
+    def endless(ctx):
+        raise TimeoutException  # what the alarm of the queue raises, anywhere
+
+    kind(endless)
+    row = add()
+    with pytest.raises(TimeoutException):
+        run_job(row.pk)
+    assert (fresh(row).state, fresh(row).error_code, fresh(row).attempts) == ("queued", "job.timed_out", 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_that_leaves_a_transaction_half_way_is_still_given_back(add, kind):
+    def half(ctx):
+        connection.cursor().execute("BEGIN")
+        raise TimeoutException
+
+    kind(half)
+    row = add()
+    with pytest.raises(TimeoutException):
+        run_job(row.pk)
+    assert fresh(row).state == "queued"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_workers_that_get_a_job_at_once_one_runs_it(add, kind):
+    runs: list[int] = []
+    kind(lambda ctx: runs.append(threading.get_ident()))
+    row = add()
+    ready = threading.Barrier(6)
+
+    def worker() -> None:
+        ready.wait()
+        run_job(row.pk)
+        connection.close()
+
+    threads = [threading.Thread(target=worker) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(runs) == 1
+    assert (fresh(row).state, fresh(row).attempts) == ("done", 1)
+
+
+# The lease ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_lease_is_renewed_while_a_job_runs(add, kind, monkeypatch):
+    monkeypatch.setattr(jobs, "HEARTBEAT_S", 0.05)
+    leases = []
+
+    def work(ctx):
+        for _ in range(2):
+            leases.append(Job.objects.get(pk=ctx.job.pk).lease_until)
+            time.sleep(0.5)
+
+    kind(work)
+    run_job(add().pk)
+    assert leases[1] > leases[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_heartbeat_outlives_a_database_that_is_away_for_a_moment(add, kind, monkeypatch):
+    monkeypatch.setattr(jobs, "HEARTBEAT_S", 0.05)
+    rows, calls = JobContext.rows, []
+
+    def flaky(self):
+        if threading.current_thread() is not threading.main_thread():
+            calls.append(self)
+            if len(calls) < 3:
+                raise OperationalError("away")
+        return rows(self)
+
+    monkeypatch.setattr(JobContext, "rows", flaky)
+    beats = []
+
+    def work(ctx):
+        deadline = time.monotonic() + 10
+        first = Job.objects.get(pk=ctx.job.pk).heartbeat_at
+        while time.monotonic() < deadline and not beats:
+            beats.extend(Job.objects.filter(pk=ctx.job.pk, heartbeat_at__gt=first))
+            time.sleep(0.02)
+
+    kind(work)
+    run_job(add().pk)
+    assert beats
+
+
+def test_the_outcome_of_a_lost_lease_does_not_count(add, kind):
+    def taken_away(ctx):
+        hold(ctx.job, pid=1, attempts=2)
+        return {"mine": True}
+
+    kind(taken_away)
+    row = add()
     run_job(row.pk)
-    become_due(row)
-    assert [int(number) for number, _package in broker.dequeue()] == [row.pk]
+    assert (fresh(row).state, fresh(row).result) == ("running", {})
+
+
+def test_a_job_that_lost_its_lease_is_told_to_stop(add, kind):
+    told = []
+
+    def taken_away(ctx):
+        hold(ctx.job, pid=1, attempts=2)
+        told.append(ctx.cancelled())
+
+    kind(taken_away)
+    run_job(add().pk)
+    assert told == [True]
+
+
+def test_the_sweep_gives_back_what_fell_silent(add):
+    row = hold(add(), pid=os.getpid(), lease_s=-1)
+    assert sweep_jobs().requeued == 1
+    assert (fresh(row).state, fresh(row).error_code) == ("queued", "job.worker_died")
+
+
+def test_the_sweep_leaves_alone_what_is_at_work(add):
+    hold(add(), pid=os.getpid())
+    assert sweep_jobs().requeued == 0
+
+
+def test_the_sweep_gives_up_what_fell_silent_too_often(add):
+    row = hold(add(), pid=os.getpid(), attempts=3, lease_s=-1)
+    assert sweep_jobs().dead == 1
+    assert (fresh(row).state, fresh(row).error_code) == ("dead", "job.worker_died")
+
+
+def test_the_sweep_cancels_what_fell_silent_after_a_wish_to_cancel(add):
+    row = hold(add(), pid=os.getpid(), lease_s=-1, cancel_requested=True)
+    assert sweep_jobs().cancelled == 1
+    assert fresh(row).state == "cancelled"
+
+
+def test_a_worker_seen_dying_costs_an_attempt(add):
+    row = hold(add(), pid=4711)
+    assert release_worker(queue=row.queue, pid=4711).requeued == 1
+    assert (fresh(row).state, fresh(row).attempts, fresh(row).error_code) == ("queued", 1, "job.worker_died")
+
+
+def test_the_third_worker_seen_dying_ends_the_job(add):
+    row = hold(add(), pid=4711, attempts=3)
+    assert release_worker(queue=row.queue, pid=4711).dead == 1
+    assert fresh(row).state == "dead"
+
+
+def test_the_job_of_another_worker_is_left_alone(add):
+    row = hold(add(), pid=4711)
+    release_worker(queue=row.queue, pid=471)
+    assert fresh(row).state == "running"
+
+
+def test_a_worker_that_died_with_its_cluster_costs_no_attempt(add):
+    row = hold(add(), pid=dead_pid(), attempts=3)
+    assert release_dead_workers().requeued == 1
+    assert (fresh(row).state, fresh(row).attempts) == ("queued", 2)
+
+
+def test_the_job_of_a_living_process_is_not_released(add):
+    row = hold(add(), pid=os.getpid())
+    release_dead_workers()
+    assert fresh(row).state == "running"
+
+
+def test_the_jobs_of_other_machines_are_not_judged_by_our_processes(add):
+    row = hold(add(), pid=dead_pid(), worker=f"another:fast:{dead_pid()}")
+    release_dead_workers()
+    assert fresh(row).state == "running"
+
+
+# What waits -----------------------------------------------------------------------------------------------------
+
+
+def test_the_oldest_job_of_a_queue_comes_first(add):
+    first, second, _other = add(queue="heavy"), add(queue="heavy"), add()
+    assert find_waiting_jobs(queue="heavy", limit=5) == [first, second]
+
+
+def test_what_runs_or_is_not_due_does_not_wait(add):
+    hold(add(), pid=1)
+    late = add()
+    Job.objects.filter(pk=late.pk).update(lease_until=timezone.now() + timedelta(minutes=1))
+    assert find_waiting_jobs(queue="fast", limit=5) == []
+
+
+def test_waiting_for_long_is_noticed(add):
+    row = add()
+    longer = timedelta(seconds=6)
+    assert not has_waited(queue="fast", longer_than=longer)
+    Job.objects.filter(pk=row.pk).update(enqueued_at=timezone.now() - 2 * longer)
+    assert has_waited(queue="fast", longer_than=longer)
+
+
+def test_a_job_due_only_now_has_not_waited(add):
+    row = add()
+    now = timezone.now()
+    Job.objects.filter(pk=row.pk).update(enqueued_at=now - timedelta(minutes=1), lease_until=now - timedelta(seconds=1))
+    assert not has_waited(queue="fast", longer_than=timedelta(seconds=6))
+
+
+# What people may do ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", [JobState.FAILED, JobState.DEAD, JobState.CANCELLED])
+def test_what_ended_without_success_starts_again_with_all_attempts(add, olga, state):
+    row = add()
+    Job.objects.filter(pk=row.pk).update(state=state, attempts=3, error_code="job.unexpected", cancel_requested=True)
+    row = requeue_job(actor=olga, job=row)
+    assert (row.state, row.attempts, row.error_code, row.cancel_requested) == ("queued", 0, "", False)
+    run_job(row.pk)
+    assert fresh(row).state == "done"
+
+
+@pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING, JobState.DONE])
+def test_what_did_not_fail_cannot_be_started_again(add, olga, state):
+    row = add()
+    Job.objects.filter(pk=row.pk).update(state=state)
+    with pytest.raises(JobStateError):
+        requeue_job(actor=olga, job=fresh(row))
+
+
+def test_what_is_under_way_elsewhere_is_not_started_twice(add, olga):
+    row = add(dedupe_key="sweep")
+    Job.objects.filter(pk=row.pk).update(state=JobState.DEAD)
+    add(dedupe_key="sweep")
+    with pytest.raises(JobStateError, match="already"):
+        requeue_job(actor=olga, job=fresh(row))
+
+
+@pytest.mark.parametrize("act", [requeue_job, cancel_job])
+def test_a_viewer_neither_starts_nor_cancels_jobs(add, bob, act):
+    row = add()
+    Job.objects.filter(pk=row.pk).update(state=JobState.DEAD)
+    with pytest.raises(PermissionDenied):
+        act(actor=bob, job=fresh(row))
+
+
+@pytest.mark.parametrize("act", [requeue_job, cancel_job])
+def test_another_seller_neither_starts_nor_cancels_jobs(add, mallory, act):
+    with pytest.raises(PermissionDenied):
+        act(actor=mallory, job=add())
+
+
+@pytest.mark.parametrize("act", [requeue_job, cancel_job])
+def test_jobs_of_the_machine_are_nobodys(add, alice, act):
+    with pytest.raises(PermissionDenied):
+        act(actor=alice, job=add(seller=None))
+
+
+def test_the_operator_of_the_machine_may_start_its_jobs(add):
+    row = add(seller=None)
+    Job.objects.filter(pk=row.pk).update(state=JobState.DEAD)
+    assert requeue_job(actor=None, job=fresh(row)).state == "queued"
+
+
+def test_a_waiting_job_is_cancelled_at_once(add, olga):
+    row = cancel_job(actor=olga, job=add())
+    run_job(row.pk)
+    assert (fresh(row).state, fresh(row).attempts) == ("cancelled", 0)
+
+
+def test_a_running_job_is_asked_to_stop(add, kind, olga):
+    def work(ctx):
+        cancel_job(actor=olga, job=ctx.job)
+        assert ctx.cancelled()
+
+    kind(work)
+    row = add()
+    run_job(row.pk)
+    assert fresh(row).state == "cancelled"
+
+
+def test_a_job_that_was_done_before_it_noticed_stays_done(add, kind, olga):
+    kind(lambda ctx: cancel_job(actor=olga, job=ctx.job) and {})
+    row = add()
+    run_job(row.pk)
+    assert fresh(row).state == "done"
+
+
+def test_what_has_ended_cannot_be_cancelled(add, olga):
+    row = add()
+    run_job(row.pk)
+    with pytest.raises(JobStateError):
+        cancel_job(actor=olga, job=fresh(row))
+
+
+# What a job sees of itself --------------------------------------------------------------------------------------
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def context(add, clock) -> JobContext:
+    return JobContext(hold(add(), pid=os.getpid()), monotonic=clock)
+
+
+def test_progress_is_written_at_most_four_times_a_second(context, clock, django_assert_num_queries):
+    with django_assert_num_queries(4):
+        for step in range(1000):
+            clock.now = step / 1000
+            context.progress(step, 5000)
+
+
+def test_the_last_step_is_written_once_however_soon(context, django_assert_num_queries):
+    context.progress(0, 3)
+    with django_assert_num_queries(1):
+        for done in (1, 2, 3, 3, 3):
+            context.progress(done, 3, "x" * 300)
+    row = fresh(context.job)
+    assert (row.progress_done, row.progress_total, len(row.progress_note)) == (3, 3, 200)
+
+
+def test_progress_of_nothing_is_written_once(context, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        for _ in range(10):
+            context.progress(0, 0)
+
+
+def test_asking_often_whether_to_stop_asks_the_database_seldom(context, clock, django_assert_num_queries):
+    with django_assert_num_queries(2):
+        for step in range(1000):
+            clock.now = step / 1000
+            assert not context.cancelled()
