@@ -59,6 +59,10 @@ add_texts(
             _("Start it again; both files are still stored."),
         ),
         # Searches: the form, a page's address, and queries nobody answers.
+        "search.unfinished": (
+            _("The search has no answer yet."),
+            _("Wait until it is finished; then there is a receipt."),
+        ),
         "search.no_query": (
             _("There is nothing to search for yet."),
             _("Drop a picture, paste the address of one, or pick one of your originals."),

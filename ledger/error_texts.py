@@ -60,6 +60,10 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("The picture could not be opened safely."),
         _("It stays sealed; save it again and register the new file too."),
     ),
+    "operation_refused": (
+        _("This version cannot analyse the picture."),
+        _("It stays sealed; finish the upgrade and try the analysis again."),
+    ),
     "blob_unreadable": (
         _("The stored file cannot be read."),
         _("Tell the person who runs this site: the data directory or the keys may be incomplete."),
