@@ -35,11 +35,12 @@ def _counted(rows: QuerySet[Any]) -> QuerySet[Any]:
     listings = _count(Listing.objects.filter(catalogue=OuterRef("pk")), "catalogue")
     pictures = ListingImage.objects.filter(listing__catalogue=OuterRef("pk"))
     waiting = pictures.filter(image__state=ImageState.SEALED)
-    return rows.annotate(
+    counted: QuerySet[Any] = rows.annotate(
         listing_count=listings,
         picture_count=_count(pictures, "listing__catalogue"),
         waiting_count=_count(waiting, "listing__catalogue"),
     )
+    return counted
 
 
 def _count(rows: QuerySet[Any], group: str) -> Coalesce:
