@@ -301,6 +301,8 @@ class Job(models.Model):
         indexes = [
             models.Index(fields=["state", "lease_until"], name="job_sweep"),
             models.Index(fields=["seller", "state", "-id"], name="job_list"),
+            # Workers look here five times a second.
+            models.Index(fields=["queue", "id"], condition=Q(state="queued"), name="job_waiting"),
         ]
 
     def __str__(self) -> str:
