@@ -56,6 +56,7 @@ class SearchForm(forms.Form):
         label=_("Report from this score on"),
     )
     category = CategoryField()
+    request_id = forms.CharField(max_length=MAX_REQUEST_ID, required=False)
 
     def clean(self) -> dict[str, Any]:
         """Fill in the defaults; without any query there is nothing to do."""

@@ -1,16 +1,21 @@
 """The compliance app's kinds of job."""
 
+from typing import Any
+
 from compliance.services.checks import run_check
-from compliance.services.gallery import sweep_gallery, update_gallery
+from compliance.services.gallery import refresh_gallery, sweep_gallery, update_gallery
+from compliance.services.sample import load_sample
 from compliance.services.search import run_search
 from ledger.services.job_context import JobContext
-from ledger.services.job_registry import job
+from ledger.services.job_registry import HEAVY, job
 from ledger.services.periodic import periodic
 
 
 @job("gallery.update")
-def gallery(ctx: JobContext, image_ids: list[int]) -> dict[str, int]:
+def gallery(ctx: JobContext, image_ids: list[int], refresh: bool = False) -> dict[str, int]:
     assert ctx.job.seller is not None  # noqa: S101 - this kind is always somebody's
+    if refresh:
+        return {"refreshed": refresh_gallery(seller=ctx.job.seller, image_ids=image_ids)}
     return {"added": update_gallery(seller=ctx.job.seller, image_ids=image_ids)}
 
 
@@ -26,3 +31,8 @@ def check(ctx: JobContext, run_id: int) -> dict[str, str]:
 
 
 periodic("gallery", interval_s=60)(sweep_gallery)
+
+
+@job("sample.load", queue=HEAVY, timeout_s=590)
+def sample(ctx: JobContext) -> dict[str, Any]:
+    return load_sample(ctx)

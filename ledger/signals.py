@@ -4,3 +4,6 @@ from django.dispatch import Signal
 
 # seller_id: int, image_ids: list[int]: their pixels were analysed (or found undecodable).
 pictures_analysed = Signal()
+
+# seller_id: int, image_ids: list[int]: somebody filed these originals under another name or category.
+originals_filed = Signal()

@@ -27,13 +27,14 @@ from ledger.imaging.errors import ImagingError
 from ledger.imaging.scan import FileScan, scan_picture
 from ledger.models import Blob, ImageFile
 from ledger.services.blobs import seal_files
+from ledger.services.bulk import update_columns
 from ledger.services.jobs import enqueue_job
 from ledger.services.originals import BATCH_BYTES, BATCH_FILES, Upload, image_row
 
 IMPORTED, UPDATED, UNCHANGED, REJECTED = "imported", "updated", "unchanged", "rejected"
 LONGEST_NAME = 200
 # Facts that a search filters by: when one changes, every process has to read the row again.
-FILTERED = ("category", "shop_country", "listed_at", "delisted_at")
+FILTERED = frozenset({"category", "shop_country", "listed_at", "delisted_at"})
 
 ReadPicture = Callable[[str], bytes]
 
@@ -201,15 +202,11 @@ def _save_listings(
     facts = {picture.row.product_id: picture.row.facts for picture in pictures}
     rows = Listing.objects.select_for_update().filter(catalogue=catalogue, product_id__in=facts)
     listings: dict[str, Listing] = {listing.product_id: listing for listing in rows}
-    refiltered = []
-    for product_id, listing in listings.items():
-        changes = _apply(listing, facts[product_id], columns)
-        if changes:
-            changed.add(product_id)
-        if changes & set(FILTERED):
-            refiltered.append(listing.pk)
-        listing.last_seen = now
-    Listing.objects.bulk_update(listings.values(), [*columns, "last_seen"])
+    changes = {product_id: _apply(listing, facts[product_id], columns) for product_id, listing in listings.items()}
+    update_columns([listings[product_id] for product_id, names in changes.items() if names], sorted(columns))
+    changed |= {product_id for product_id, names in changes.items() if names}
+    Listing.objects.filter(pk__in=[listing.pk for listing in listings.values()]).update(last_seen=now)
+    refiltered = [listings[product_id].pk for product_id, names in changes.items() if names & FILTERED]
     missing = [
         Listing(seller=catalogue.seller, catalogue=catalogue, product_id=product_id, first_seen=now, last_seen=now)
         for product_id in facts

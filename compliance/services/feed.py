@@ -208,11 +208,10 @@ def _facts(cells: dict[str, str]) -> tuple[Facts, str]:
     said = {name: cells.get(name, "") for name in LONGEST}
     for name, longest in LONGEST.items():
         if len(said[name]) > longest:
-            remark = "feed.cut"
-            said[name] = "" if name == "url" else said[name][:longest]
-    url = plain_url(said["url"])
-    if said["url"] and not url:
-        remark = "feed.bad_url"
+            remark, said[name] = "feed.cut", said[name][:longest]
+    url = plain_url(cells.get("url", ""))
+    if (said["url"] and not url) or len(url) > LONGEST["url"]:
+        url, remark = "", "feed.bad_url"  # half an address leads nowhere
     country = cells.get("shop_country", "").upper()
     if country and not (len(country) == 2 and country.isascii() and country.isalpha()):
         country, remark = "", "feed.bad_country"

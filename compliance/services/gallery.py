@@ -30,6 +30,14 @@ def enqueue_gallery_update(*, seller_id: int, image_ids: Sequence[int]) -> None:
         enqueue_job(kind="gallery.update", args={"image_ids": list(image_ids)}, seller=seller, actor=None)
 
 
+def enqueue_gallery_refresh(*, seller_id: int, image_ids: Sequence[int]) -> None:
+    """Have a worker make every process read these rows again; called when a fact that searches filter by changed."""
+    seller = Seller.objects.get(pk=seller_id)
+    with transaction.atomic():
+        args = {"image_ids": list(image_ids), "refresh": True}
+        enqueue_job(kind="gallery.update", args=args, seller=seller, actor=None)
+
+
 def update_gallery(*, seller: Seller, image_ids: Iterable[int]) -> int:
     """Add pictures that are ready and not there yet; return how many. Every process sees them at its next search."""
     ids = list(image_ids)

@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from compliance.models import Candidate, GalleryItem, RunState, Scope, SearchRun
 from compliance.search import engine
@@ -28,6 +28,7 @@ from compliance.search.query import QUERY_FEATURES_TASK, QueryFeatures, parse_fe
 from compliance.search.score import MatchKind
 from compliance.services.gallery import CATEGORY_NUMBERS, indexes, newest_import
 from ledger.accounts.models import Seller, User
+from ledger.accounts.numbers import ALPHABET, LENGTH, new_number
 from ledger.accounts.permissions import Permission, require_permission
 from ledger.anchors.fetch import Fetched, FetchError, fetch_url
 from ledger.imaging.errors import DecodeCrashed, ImagingError
@@ -80,36 +81,62 @@ def start_search(
     upload: Upload | None = None,
     original: Original | None = None,
     url: str = "",
+    request_id: str = "",
     enqueue: bool = True,
 ) -> SearchRun:
     """Record a query and have a worker answer it; exactly one of upload, original and url is given.
 
-    Raises ImagingError when the upload is not an acceptable picture. A URL is fetched by the job. An original of
-    another seller is refused even to a person who belongs to both: its picture would end up in this seller's records.
+    Raises ImagingError when the upload is not an acceptable picture. A URL is fetched by the job. The same request
+    with the same picture gives the first run. An original of another seller is refused even to a person who belongs to
+    both: its picture would end up in this seller's records.
     """
     require_permission(actor, seller, Permission.QUERY)
+    if original is not None and original.seller_id != seller.pk:
+        raise PermissionDenied("the original belongs to another seller")
+    number = _run_number(seller, request_id, upload, original, url, question)
+    if (known := SearchRun.objects.of(seller).filter(number=number).first()) is not None:
+        return known
     image, source = None, URL
     if upload is not None:
         (image,), source = store_pictures(seller=seller, uploads=[upload]), UPLOAD
     elif original is not None:
-        if original.seller_id != seller.pk:
-            raise PermissionDenied("the original belongs to another seller")
         image, source = original.image, ORIGINAL
-    with transaction.atomic():
-        run: SearchRun = SearchRun.objects.create(
-            seller=seller,
-            actor=actor,
-            image=image,
-            source=source,
-            source_url=url[:2048],
-            scope=question.scope,
-            threshold=question.threshold,
-            category=question.category,
-        )
-        if enqueue:
-            run.job = enqueue_job(kind="search.run", args={"run_id": run.pk}, seller=seller, actor=actor)
-            run.save(update_fields=["job"])
+    run = SearchRun(
+        number=number,
+        seller=seller,
+        actor=actor,
+        image=image,
+        source=source,
+        source_url=url[:2048],
+        scope=question.scope,
+        threshold=question.threshold,
+        category=question.category,
+    )
+    try:
+        with transaction.atomic():
+            run.save(force_insert=True)
+            if enqueue:
+                run.job = enqueue_job(kind="search.run", args={"run_id": run.pk}, seller=seller, actor=actor)
+                run.save(update_fields=["job"])
+    except IntegrityError:  # the same request, twice at the same moment
+        return SearchRun.objects.of(seller).get(number=number)
     return run
+
+
+def _run_number(
+    seller: Seller, request_id: str, upload: Upload | None, original: Original | None, url: str, question: Question
+) -> str:
+    """The run's number, drawn from the request so that sending it again finds the first run.
+
+    Keyed with the site's secret: the number is public and must not be guessed from a request id. Picture and question
+    are part of it, since a form that is sent again after going back may ask something else.
+    """
+    if not request_id:
+        return new_number()
+    query = hashlib.sha256(upload.content).hexdigest() if upload else original.number if original else url
+    value = "\n".join([str(seller.pk), request_id, query, question.scope, str(question.threshold), question.category])
+    digest = salted_hmac("compliance.search", value, algorithm="sha256").digest()
+    return "".join(ALPHABET[byte % len(ALPHABET)] for byte in digest[:LENGTH])
 
 
 def failure_of(run: SearchRun) -> str:
@@ -226,8 +253,9 @@ def _counts(seller: Seller, where: Filter, category: str) -> dict[str, Any]:
     if where.since:
         since = datetime.fromtimestamp(where.since, UTC)
         originals = originals.filter(image__created_at__gte=since)
-        seen_at = Coalesce("listing_image__listing__listed_at", "listing_image__listing__first_seen")
-        listings = listings.annotate(seen_at=seen_at).filter(seen_at__gte=since)
+        listed_since = Q(listing_image__listing__listed_at__gte=since)
+        unlisted = Q(listing_image__listing__listed_at=None, listing_image__listing__first_seen__gte=since)
+        listings = listings.filter(listed_since | unlisted)
     newest = newest_import(seller)
     return {
         "originals": originals.count(),

@@ -35,7 +35,7 @@ from compliance.services.search import (
     searched_counts,
     start_search,
 )
-from ledger.accounts.numbers import parse_number
+from ledger.accounts.numbers import new_number, parse_number
 from ledger.accounts.permissions import Permission
 from ledger.error_texts import error_text
 from ledger.forms import read_upload
@@ -105,6 +105,7 @@ def _start(request: HttpRequest, values: dict[str, Any], original: Original | No
         upload=read_upload(picture) if picture is not None else None,
         original=original if picture is None and not url else None,
         url=url if picture is None else "",
+        request_id=values["request_id"],
     )
 
 
@@ -118,6 +119,7 @@ def _form_page(request: HttpRequest, form: SearchForm, original: Original | None
     jobs = Job.objects.visible_to(request.user).of(seller).filter(state__in=UNFINISHED, kind__in=GALLERY_JOBS)
     context = {
         "form": form,
+        "request_id": new_number(),
         "original": original,
         "picks": picks,
         "scopes": _scopes(form),

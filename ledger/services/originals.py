@@ -23,6 +23,7 @@ from ledger.services.blobs import seal_files
 from ledger.services.identity import identity_document
 from ledger.services.jobs import enqueue_job
 from ledger.services.log import Draft, append_statements, lock_head
+from ledger.signals import originals_filed
 from ledger.tlog.claims import ClaimItem, image_registered_claim
 
 BATCH_FILES = 32  # files sealed by one transaction: bounds memory and how long the head is locked
@@ -257,3 +258,4 @@ def rename_original(*, actor: User, original: Original, title: str, category: st
     """Change what lists call a picture; nothing of it is in the log."""
     require_permission(actor, original.seller, Permission.REGISTER)
     Original.objects.filter(pk=original.pk).update(title=title[:255], category=category)
+    originals_filed.send(sender=Original, seller_id=original.seller_id, image_ids=[original.image_id])
