@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SHAPES = ("tote", "cup", "shirt", "shoe", "cushion", "vase")
+PALETTES = 8
 PATTERNS = ("stripes", "diagonal", "dots", "checks", "waves", "chevron", "pebbles", "flowers")
 
 
@@ -21,20 +22,20 @@ class Design:
 
 def original_design(number: int) -> Design:
     """The product of original `number`; every shape meets most patterns."""
-    return _design(number, seed=4100 + number)
+    turn = number // len(SHAPES)
+    return _design(number, pattern=number * 3 + turn, palette=number + turn, seed=4100 + number)
 
 
 def stranger_design(number: int) -> Design:
-    """A product that is nobody's copy."""
-    return _design(number * 5 + 3, seed=7300 + number)
+    """A product that is nobody's copy: no original has its shape with its pattern in its colours."""
+    return _design(number, pattern=number * 5 + number // len(SHAPES), palette=number * 2 + 2, seed=7300 + number)
 
 
-def _design(number: int, seed: int) -> Design:
-    turn = number // len(SHAPES)
+def _design(number: int, *, pattern: int, palette: int, seed: int) -> Design:
     return Design(
         shape=SHAPES[number % len(SHAPES)],
-        pattern=PATTERNS[(number * 3 + turn) % len(PATTERNS)],
-        palette=number + turn,
-        wall=number,
+        pattern=PATTERNS[pattern % len(PATTERNS)],
+        palette=palette % PALETTES,
+        wall=seed,
         seed=seed,
     )

@@ -42,9 +42,10 @@ def draw_product(design: Design) -> Image.Image:
     rng = np.random.default_rng(design.seed)
     colours = PALETTES[design.palette % len(PALETTES)]
     scene = _studio(WALLS[design.wall % len(WALLS)])
+    _decorate(scene, PALETTES[(design.palette + 3) % len(PALETTES)], rng)
     cloth = _pattern_picture(design.pattern, colours, rng)
     SHAPES[design.shape](scene, cloth, colours, rng)
-    small = scene.resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    small = _framed(scene, rng)
     grain = rng.normal(0, 1.6, (SIDE, SIDE, 1))
     return Image.fromarray(np.clip(np.asarray(small, np.float32) + grain, 0, 255).astype(np.uint8))
 
@@ -111,6 +112,52 @@ def _studio(wall: Colour) -> Image.Image:
     floor = 1 / (1 + np.exp(-(y - 0.74) * 18))
     tone = light * (1 - 0.085 * floor)
     return _to_picture(tone[..., None] * np.asarray(wall, np.float32))
+
+
+def _decorate(scene: Image.Image, colours: Sequence[Colour], rng: np.random.Generator) -> None:
+    """Paper shapes on the wall and a board on the floor, so that two pictures of one shape are two pictures."""
+    for _ in range(int(rng.integers(1, 4))):
+        mask, draw = _mask()
+        x, y, size = (
+            float(value) * _S for value in (rng.uniform(0.1, 0.9), rng.uniform(0.1, 0.6), rng.uniform(0.16, 0.34))
+        )
+        kind = int(rng.integers(0, 4))
+        if kind == 0:
+            draw.ellipse(_round((x, y), size), fill=255)
+        elif kind == 1:  # an arch that stands on the floor
+            draw.rounded_rectangle(
+                [x - size * 0.8, y - size * 0.4, x + size * 0.8, _S * 1.5], radius=size * 0.8, fill=255
+            )
+        elif kind == 2:
+            draw.rectangle([x, 0, x + size * 1.6, _S], fill=255)
+        else:
+            draw.polygon([(x - size, 0), (x + size * 0.4, 0), (x + size * 1.9, _S), (x + size * 0.5, _S)], fill=255)
+        colour = colours[int(rng.integers(0, 3))]
+        scene.paste(
+            colour, (0, 0), _blurred(mask, 6).point([round(v * float(rng.uniform(0.35, 0.75))) for v in range(256)])
+        )
+    if rng.random() < 0.5:
+        board, draw = _mask()
+        draw.rectangle([0, float(rng.uniform(0.66, 0.78)) * _S, _S, _S], fill=255)
+        _lay(scene, _plain(colours[int(rng.integers(0, 3))]), _blurred(board, 4))
+
+
+def _framed(scene: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """As a hand held camera takes it: nearer or further, off the middle, a little tilted, from either side."""
+    edge = _S // 4
+    wide = Image.fromarray(np.pad(np.asarray(scene), ((edge, edge), (edge, edge), (0, 0)), mode="edge"))
+    if rng.random() < 0.5:
+        wide = wide.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    zoom, tilt = float(rng.uniform(0.88, 1.26)), math.radians(float(rng.uniform(-7, 7)))
+    step = _S / SIDE * zoom
+    a, b = step * math.cos(tilt), step * math.sin(tilt)
+    middle = (
+        wide.width / 2 + float(rng.uniform(-0.06, 0.06)) * _S,
+        wide.height / 2 + float(rng.uniform(-0.05, 0.05)) * _S,
+    )
+    half = SIDE / 2
+    place = (a, -b, middle[0] - (a - b) * half, b, a, middle[1] - (a + b) * half)
+    return wide.transform((SIDE, SIDE), Image.Transform.AFFINE, place, Image.Resampling.BICUBIC)
 
 
 def _to_picture(pixels: NDArray[np.floating[Any]]) -> Image.Image:

@@ -262,7 +262,7 @@ def _search(scene: _Scene) -> Iterator[tuple[int, str]]:
     _answer(run or _ask(scene, original=original))
     yield 1, original.image.file_name
     for name, design, edit in (
-        ("found-on-a-page.jpg", original_design(7), "mirrored"),
+        ("found-on-a-page.jpg", original_design(1), "mirrored"),
         ("new-arrival.jpg", stranger_design(LISTINGS + 1), ""),
     ):
         run = runs.filter(image__file_name=name).first()
