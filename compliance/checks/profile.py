@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from importlib.resources import files
 
 from compliance.checks.errors import (
@@ -104,8 +105,9 @@ class Profile:
         return value
 
 
+@cache
 def list_profiles() -> tuple[Profile, ...]:
-    """Every profile of the package in every version, by id and version."""
+    """Every profile of the package in every version, by id and version; read once, since package data stays."""
     found = [
         parse_profile(file.read_bytes(), name=file.name) for file in FOLDER.iterdir() if file.name.endswith(".toml")
     ]
