@@ -21,7 +21,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -246,9 +245,12 @@ def _require_right(actor: User | None, job: Job) -> None:
 
 
 def _push_after_commit(job: Job) -> None:
+    def push() -> None:
+        _push(job)
+
     # robust: when Redis is away the caller's work stands, and the sweep sends the job later.
     if is_pushed():
-        transaction.on_commit(partial(_push, job), robust=True)
+        transaction.on_commit(push, robust=True)
 
 
 def _push(job: Job) -> None:

@@ -11,7 +11,7 @@ from django.db import OperationalError
 
 from ledger.services.periodic import CHORES, periodic, run_due_chores
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
