@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 BATCH = 32
@@ -59,18 +60,24 @@ def compare(contents: Sequence[bytes], repeat: int, folder: Path) -> None:
     prepare()
     rows = []
     for number in range(repeat):
-        bare_seal = rate(len(contents), lambda number=number: seal_bare(contents, folder / f"bare-{number}"))
-        ours_seal = rate(len(contents), lambda number=number: seal_ours(contents, f"seller-{number}"))
-        single = rate(100, lambda number=number: seal_single(contents[:100], f"single-{number}"))
+        bare_seal = rate(len(contents), partial(seal_bare, contents, folder / f"bare-{number}"))
+        ours_seal = rate(len(contents), partial(seal_ours, contents, f"seller-{number}"))
+        single = rate(100, partial(seal_single, contents[:100], f"single-{number}"))
         bare_pixels = cpu_rate(len(contents), lambda: pixels_bare(contents))
-        ours_all = cpu_rate(len(contents), lambda number=number: pipeline_ours(contents, f"pipeline-{number}"))
+        ours_all = cpu_rate(len(contents), partial(pipeline_ours, contents, f"pipeline-{number}"))
         rows.append((bare_seal, ours_seal, single, bare_pixels, ours_all))
-    bare_seal, ours_seal, single, bare_pixels, ours_all = (statistics.median(column) for column in zip(*rows, strict=True))
+    bare_seal, ours_seal, single, bare_pixels, ours_all = (
+        statistics.median(column) for column in zip(*rows, strict=True)
+    )
     print(f"sealing, bare loop                   {bare_seal:8.0f} /s")
-    print(f"sealing, batches of {BATCH}               {ours_seal:8.0f} receipts/s   {ours_seal / bare_seal:5.2f} x   asked >= 0.5")
+    print(
+        f"sealing, batches of {BATCH}               {ours_seal:8.0f} receipts/s   {ours_seal / bare_seal:5.2f} x   asked >= 0.5"
+    )
     print(f"sealing, one request per file        {single:8.0f} receipts/s   {single / bare_seal:5.2f} x")
     print(f"pixels, bare loop                    {bare_pixels:8.1f} /s of one core")
-    print(f"whole pipeline, seal to gallery      {ours_all:8.1f} /s of one core  {ours_all / bare_pixels:5.2f} x   asked >= 0.8")
+    print(
+        f"whole pipeline, seal to gallery      {ours_all:8.1f} /s of one core  {ours_all / bare_pixels:5.2f} x   asked >= 0.8"
+    )
 
 
 def rate(count: int, work: Callable[[], None]) -> float:

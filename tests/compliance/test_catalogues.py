@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
 from io import StringIO
 from pathlib import Path
 
@@ -167,6 +168,7 @@ def test_what_was_reported_before_a_stop_is_kept_and_a_rerun_finishes(seller, mo
     rows = [FIRST, SECOND, {"product_id": "P3", "image": "3.jpg"}]
     catalogue = find_or_create_catalogue(actor=None, seller=seller, name="feed")
     outcomes = import_rows(actor=None, catalogue=catalogue, feed=feed_of(*rows), read_picture=PICTURES.__getitem__)
+    assert isinstance(outcomes, Generator)
     next(outcomes)
     outcomes.close()
     assert ListingImage.objects.count() == 1

@@ -204,7 +204,7 @@ def test_windows_paths_are_read_as_paths():
 
 
 def test_every_code_has_words():
-    kinds = [FeedError, *FeedError.__subclasses__()]
+    kinds: list[type[FeedError]] = [FeedError, *FeedError.__subclasses__()]
     codes = {kind.code for kind in kinds} | {
         "feed.no_product_id",
         "feed.no_image",

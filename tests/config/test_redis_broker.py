@@ -205,7 +205,7 @@ def test_what_redis_forgot_is_sent_again_once(broker, add, server):
 def test_what_still_waits_in_the_stream_is_not_sent_again(broker, add, monkeypatch):
     """Its message may be an hour old when there is much to do."""
     an_hour = timedelta(hours=1)
-    monkeypatch.setattr(redis_broker.time, "time", lambda: (timezone.now() - an_hour).timestamp())
+    monkeypatch.setattr("config.redis_broker.time.time", lambda: (timezone.now() - an_hour).timestamp())
     row = add()
     age(row, an_hour.total_seconds())
     assert sweep_jobs().resent == 0

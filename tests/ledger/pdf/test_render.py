@@ -207,7 +207,7 @@ def test_characters_that_deceive_or_cannot_be_drawn_are_spelled_out_and_listed(
 def widest_ink(pdf: bytes, tool: Tool) -> float:
     """Right edge of the rightmost word on any page, as a share of the page's width."""
     boxes = tool("pdftotext", "-bbox", pdf=pdf)
-    page = float(re.search(r'<page width="([\d.]+)"', boxes)[1])  # type: ignore[index]
+    page = float(re.search(r'<page width="([\d.]+)"', boxes)[1])
     return max(float(x) for x in re.findall(r'xMax="([\d.]+)"', boxes)) / page
 
 
