@@ -16,6 +16,7 @@ from django.db.models import Count, Q, QuerySet, Value
 from ledger.accounts.models import Seller
 from ledger.models import Checkpoint, ImageFile, ImageState, Job, JobState, LogHead, Statement
 from ledger.services import keys
+from ledger.services.log import LogForkError, require_extension
 
 REGISTERED, QUERY, CHECK = "image.registered", "query.recorded", "check.recorded"
 KINDS = (REGISTERED, QUERY, CHECK)
@@ -129,19 +130,28 @@ def _count(
 
 
 def find_log_trouble(now: datetime) -> str:
-    """The code of what keeps the log from being signed, or "". Cheap: it compares sizes; the signer compares hashes."""
+    """The code of what keeps the log from being signed, or ""."""
     head = LogHead.objects.first()
     if head is None:
         return "log_not_ready"
     newest = Checkpoint.objects.order_by("-tree_size").first()
     try:
         keys.log_key()
-        signed = keys.read_signer_state()
     except keys.KeyMissingError:
         return "key_missing"
-    if (signed is None and newest is not None) or (signed is not None and head.size < signed.tree_size):
-        return "log_fork"
+    try:
+        _require_known(head, newest)
+    except LogForkError as error:
+        return error.code
     return "checkpoint_overdue" if _is_overdue(head, newest, now) else ""
+
+
+def _require_known(head: LogHead, newest: Checkpoint | None) -> None:
+    """Hashes are compared only where the signer remembers another head than the newest checkpoint's."""
+    signed = keys.read_signer_state(head.origin)
+    known = (newest.tree_size, bytes(newest.root_hash)) if newest else None
+    if signed is None or known != (signed.tree_size, signed.root_hash) or head.size < signed.tree_size:
+        require_extension(head, newest)
 
 
 def _is_overdue(head: LogHead, newest: Checkpoint | None, now: datetime) -> bool:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -39,7 +40,7 @@ class KeyMissingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SignerState:
-    """The largest head this signer ever signed."""
+    """The largest head of one log that this signer ever signed."""
 
     tree_size: int
     root_hash: bytes
@@ -111,15 +112,23 @@ def signer_lock() -> Iterator[None]:
         yield
 
 
-def read_signer_state() -> SignerState | None:
+def _signer_states() -> dict[str, dict[str, Any]]:
     try:
-        state = json.loads(_path(SIGNER_STATE).read_bytes())
+        states: dict[str, dict[str, Any]] = json.loads(_path(SIGNER_STATE).read_bytes())
     except FileNotFoundError:
+        return {}
+    return states
+
+
+def read_signer_state(origin: str) -> SignerState | None:
+    """What this signer remembers of the log of that name; every log has a name of its own for ever."""
+    state = _signer_states().get(origin)
+    if state is None:
         return None
     return SignerState(tree_size=state["tree_size"], root_hash=bytes.fromhex(state["root_hash"]))
 
 
-def write_signer_state(state: SignerState) -> None:
+def write_signer_state(origin: str, state: SignerState) -> None:
     """Durable before the signature leaves: a crash after this line costs a signature, never a fork."""
-    text = json.dumps({"root_hash": state.root_hash.hex(), "tree_size": state.tree_size})
-    write_durably(_path(SIGNER_STATE), text.encode())
+    row = {"root_hash": state.root_hash.hex(), "tree_size": state.tree_size}
+    write_durably(_path(SIGNER_STATE), json.dumps(_signer_states() | {origin: row}, sort_keys=True).encode())

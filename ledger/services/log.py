@@ -182,33 +182,42 @@ def seal() -> Checkpoint | None:
     The signer's own state is durable before the signature exists, so a crash between the two costs a signature only.
     """
     with keys.signer_lock():
-        head = log_head()
-        newest = latest_checkpoint()
+        head, newest = log_head(), latest_checkpoint()
+        require_extension(head, newest)
         if head.size == 0 or (newest is not None and newest.tree_size == head.size):
             return newest
-        root = merkle.Frontier.from_bytes(head.size, bytes(head.frontier)).root()
-        tree_head = heads.Checkpoint(head.origin, head.size, root)
-        _require_extension(tree_head, newest)
-        keys.write_signer_state(keys.SignerState(tree_size=tree_head.size, root_hash=tree_head.root))
+        tree_head = heads.Checkpoint(head.origin, head.size, _root_of(head))
+        state = keys.SignerState(tree_size=tree_head.size, root_hash=tree_head.root)
+        keys.write_signer_state(head.origin, state)
         signed = note.sign_note(heads.format_checkpoint(tree_head), [log_signer()])
         return Checkpoint.objects.create(
             tree_size=tree_head.size, root_hash=tree_head.root, note=signed.decode(), signed_at=timezone.now()
         )
 
 
-def _require_extension(tree_head: heads.Checkpoint, newest: Checkpoint | None) -> None:
-    """Refuse to sign a head that is not an extension of the last signed one."""
-    signed = keys.read_signer_state()
+def require_extension(head: LogHead, newest: Checkpoint | None) -> None:
+    """Raise LogForkError unless the database still holds everything this signer signed."""
+    signed = keys.read_signer_state(head.origin)
     if signed is None:
         if newest is not None:
             raise LogForkError("the signer's state is missing although checkpoints exist; restore the key directory")
         return
-    if tree_head.size < signed.tree_size:
+    if head.size < signed.tree_size:
         raise LogForkError(
-            f"the database has {tree_head.size} entries but {signed.tree_size} were signed: an old copy was restored"
+            f"the database has {head.size} entries but {signed.tree_size} were signed: an old copy was restored"
         )
+    if newest is not None and (newest.tree_size, bytes(newest.root_hash)) == (head.size, signed.root_hash):
+        return  # nothing new to sign, and what was signed is what is stored
     if merkle.root_from_tiles(signed.tree_size, read_hashes) != signed.root_hash:
         raise LogForkError(f"the first {signed.tree_size} entries are not those that were signed")
+
+
+def _root_of(head: LogHead) -> bytes:
+    """The root by the stored hashes, which proofs are made of, and by the head's own frontier: they must be one."""
+    root = merkle.root_from_tiles(head.size, read_hashes)
+    if root != merkle.Frontier.from_bytes(head.size, bytes(head.frontier)).root():
+        raise LogForkError(f"the head of {head.size} entries disagrees with the entries that are stored")
+    return root
 
 
 def seal_if_due() -> Checkpoint | None:

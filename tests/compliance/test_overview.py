@@ -13,7 +13,7 @@ from compliance.services import overview
 from compliance.services.checks import run_check, start_check
 from compliance.services.gallery import update_gallery
 from compliance.services.search import Question, run_search, start_search
-from ledger.models import ImageFile, ImageState, Job, JobState, Original, Statement
+from ledger.models import ImageFile, ImageState, Job, JobState, LogHead, Original, Statement
 from ledger.services import keys
 from ledger.services.log import seal
 from ledger.services.originals import Upload
@@ -213,11 +213,20 @@ def test_entries_that_wait_too_long_are_trouble(original):
 
 def test_a_restored_old_database_is_trouble(client_of, original, bob):
     seal()
-    state = keys.read_signer_state()
+    origin = LogHead.objects.get().origin
+    state = keys.read_signer_state(origin)
     assert state is not None
-    keys.write_signer_state(keys.SignerState(state.tree_size + 5, state.root_hash))
+    keys.write_signer_state(origin, keys.SignerState(state.tree_size + 5, state.root_hash))
     assert overview.find_log_trouble(timezone.now()) == "log_fork"
     assert "log_fork" in text_of(client_of(bob).get("/"))
+
+
+def test_new_entries_on_a_restored_old_database_are_trouble(original, seller):
+    seal()
+    origin = LogHead.objects.get().origin
+    keys.write_signer_state(origin, keys.SignerState(2, b"\x01" * 32))  # another second entry was signed
+    register_one(seller, 5)
+    assert overview.find_log_trouble(timezone.now()) == "log_fork"
 
 
 def test_a_signer_that_forgot_its_state_is_trouble(original, settings):
