@@ -94,7 +94,7 @@ def test_both_readmes_show_the_same():
     english, chinese = ((ROOT / name).read_text() for name in ("README.md", "README.zh.md"))
     assert shown_commands(ROOT / "README.md") == shown_commands(ROOT / "README.zh.md")
     assert len(re.findall(r"^## ", english, re.M)) == len(re.findall(r"^## ", chinese, re.M))
-    assert re.findall(r"docs/img/\S+?\.webp", english) == re.findall(r"docs/img/\S+?\.webp", chinese)
+    assert len(re.findall(r"docs/img/\S+?\.webp", english)) == len(re.findall(r"docs/img/\S+?\.webp", chinese)) == 1
 
 
 def test_no_page_names_a_machine_or_a_package_index():
