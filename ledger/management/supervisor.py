@@ -115,15 +115,15 @@ class Supervisor:
             sys.stderr.flush()
             os._exit(code)
 
-    def _reap(self) -> None:
-        """Bury every process that ended, orphans of our children included."""
+    def _reap(self) -> bool:
+        """Bury every process that ended, orphans of our children included; say whether any is left."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
-                return
+                return False
             if pid == 0:
-                return
+                return True
             for child in self.children:
                 if child.pid == pid:
                     self._bury(child, os.waitstatus_to_exitcode(status))
@@ -150,6 +150,7 @@ class Supervisor:
                 self.report(f"{child.name} did not stop by itself; killing it")
                 _kill_group(child.pid)
         self._wait_for_children(patient=False)
+        self._wait_for_orphans()
 
     def _wait_for_children(self, *, patient: bool) -> None:
         deadline = self.clock() + self.stop_timeout_s
@@ -159,6 +160,12 @@ class Supervisor:
                 return
             self._sleep(0.1)
             self._reap()
+
+    def _wait_for_orphans(self) -> None:
+        """Whoever sees us end may rely on it that nothing of ours is left."""
+        deadline = self.clock() + self.stop_timeout_s
+        while self._reap() and self.clock() < deadline:
+            self._sleep(0.1)
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
