@@ -1,5 +1,7 @@
 """A story of kill -9: photos keep coming through the web and the command line while processes die at random.
 
+Roles are the processes of `manage.py up`, and the registering command itself.
+
 run_story() starts `manage.py up` on directories of its own, kills, measures how long each part of the service was away,
 and compares what was acknowledged with what is in the log. It needs Linux (/proc) and no Django in this process.
 """
@@ -21,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -29,16 +32,24 @@ import psycopg
 from tests.images import jpeg_bytes, product_photo
 
 ROOT = Path(__file__).resolve().parents[2]
-ROLES = ("web", "web worker", "fast", "heavy", "worker", "clock", "pixels", "supervisor")
+ROLES = ("web", "web worker", "fast", "heavy", "worker", "clock", "pixels", "command", "supervisor")
 AWAY_MAX_S = 15.0
 RESTART_MAX_S = 5.0
 PATIENCE_S = 90.0
+PHOTOS_PER_COMMAND = 40  # two transactions: a command can be killed between them
 PASSWORD = "a calm harbour at dusk"
+
+
+Draw = Callable[[int], bytes]  # a photo's file for each number, all different
+
+
+def draw(number: int) -> bytes:
+    return jpeg_bytes(product_photo(number, (300, 400)))
 
 
 @dataclass(slots=True)
 class Kill:
-    """One kill and how long it took until pages came and a new job of each queue was done."""
+    """One kill, and how long it took until pages came and until a job of each queue had ended."""
 
     role: str
     web_s: float
@@ -52,6 +63,7 @@ class Story:
     acknowledged: list[dict[str, object]] = field(default_factory=list)
     audit: dict[str, object] = field(default_factory=dict)
     exit_code: int | None = None
+    seconds: float = 0.0
     stop_s: float = 0.0
     left_over: int = 0
     zombies: int = 0
@@ -93,6 +105,10 @@ class Service:
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, str(ROOT / "manage.py"), *arguments]
+
+    def alias(self) -> dict[str, str]:
+        """The environment for commands beside the service: they spell the folder otherwise, to be no family of it."""
+        return self.environment | {"ORIGINMARK_DATA": f"{self.folder}/./data"}
 
     def answers(self) -> bool:
         try:
@@ -172,9 +188,10 @@ def _one_of(pids: list[int]) -> int | None:
 class Uploads(threading.Thread):
     """A person whose browser sends photo after photo, and sends again what got no answer."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, draw: Draw) -> None:
         super().__init__(daemon=True)
         self.service = service
+        self.draw = draw
         self.acknowledged: list[dict[str, object]] = []
         self.repeated = 0
         self.ended = threading.Event()
@@ -194,7 +211,7 @@ class Uploads(threading.Thread):
         self.client.get("/originals/register/")
         number = 0
         while not self.ended.is_set():
-            content = draw(100_000 + number)
+            content = self.draw(100_000 + number)
             self._send_until_answered(number, content)
             number += 1
 
@@ -220,27 +237,63 @@ class Uploads(threading.Thread):
         self.acknowledged.append({"sha256": sha256, "seq": line["seq"], "leaf_hash": line["leaf_hash"]})
 
 
-def draw(seed: int) -> bytes:
-    return jpeg_bytes(product_photo(seed, (300, 400)))
+class Commands(threading.Thread):
+    """Folder after folder is registered by the command; one that was killed is started again on the same folder."""
+
+    def __init__(self, service: Service, draw: Draw) -> None:
+        super().__init__(daemon=True)
+        self.service = service
+        self.draw = draw
+        self.acknowledged: list[dict[str, object]] = []
+        self.process: subprocess.Popen[bytes] | None = None
+        self.failed = ""
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        number = 0
+        while not self.ended.is_set() and not self.failed:
+            folder = self.service.folder / "photos" / f"{number:04d}"
+            folder.mkdir(parents=True)
+            for photo in range(PHOTOS_PER_COMMAND):
+                (folder / f"{photo:05d}.jpg").write_bytes(self.draw(number * PHOTOS_PER_COMMAND + photo))
+            while self._register(folder) == -signal.SIGKILL:
+                pass
+            number += 1
+
+    def _register(self, folder: Path) -> int:
+        lines, errors = folder.with_suffix(".jsonl"), folder.with_suffix(".log")
+        command = self.service.command("register", str(folder), "--seller", "by-command", "--json")
+        with lines.open("wb") as out, errors.open("wb") as problems:
+            self.process = subprocess.Popen(command, env=self.service.alias(), stdout=out, stderr=problems)
+            code = self.process.wait()
+        # A line cut short by the kill is no receipt.
+        whole = [line for line in lines.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        self.acknowledged += [json.loads(line) for line in whole]
+        if code not in (0, -signal.SIGKILL):
+            self.failed = errors.read_text()
+        return code
 
 
-def run_story(folder: Path, *, kills: int, photos: int, seed: int = 0, database_url: str = "") -> Story:
-    """Kill `kills` processes while `photos` are registered by command and others are uploaded the whole time."""
+def run_story(folder: Path, *, kills: int, draw: Draw = draw, seed: int = 0, database_url: str = "") -> Story:
+    """Kill `kills` processes while photos are registered by command and uploaded the whole time."""
     random.seed(seed)
     story = Story()
     service = Service(folder, database_url)
     service.start()
-    uploads = Uploads(service)
+    uploads, commands = Uploads(service, draw), Commands(service, draw)
     uploads.join_as_owner()
     uploads.start()
-    command, lines = _register_by_command(service, photos)
+    commands.start()
+    started = time.monotonic()
     for role in _roles(kills):
-        story.kills.append(_kill(service, role))
-    uploads.ended.set()
-    uploads.join(PATIENCE_S)
-    assert not uploads.is_alive()
-    assert command.wait(PATIENCE_S * 4) == 0, (folder / "register.log").read_text()
-    story.acknowledged = uploads.acknowledged + [json.loads(line) for line in lines.read_text().splitlines()]
+        story.kills.append(_kill(service, role, commands))
+    story.seconds = time.monotonic() - started
+    for thread in (uploads, commands):
+        thread.ended.set()
+        thread.join(PATIENCE_S * 2)
+        assert not thread.is_alive()
+    assert not commands.failed, commands.failed
+    story.acknowledged = uploads.acknowledged + commands.acknowledged
     service.wait_for(lambda: unfinished_jobs(service) == 0, "the jobs to end", PATIENCE_S * 4)
     time.sleep(1.0)
     story.zombies = len(zombies_of(service.pid))
@@ -257,26 +310,17 @@ def _roles(kills: int) -> list[str]:
     return roles
 
 
-def _register_by_command(service: Service, photos: int) -> tuple[subprocess.Popen[bytes], Path]:
-    folder = service.folder / "photos"
-    folder.mkdir()
-    for number in range(photos):
-        (folder / f"{number:05d}.jpg").write_bytes(draw(number))
-    lines = service.folder / "acknowledged.jsonl"
-    command = service.command("register", str(folder), "--seller", "by-command", "--json")
-    # Its environment names another spelling of the folder, so that it is no member of the service's family.
-    environment = service.environment | {"ORIGINMARK_DATA": f"{service.folder}/./data"}
-    with lines.open("wb") as out, (service.folder / "register.log").open("wb") as errors:
-        return subprocess.Popen(command, env=environment, stdout=out, stderr=errors), lines
+def _kill(service: Service, role: str, commands: Commands) -> Kill:
+    def find() -> int | None:
+        if role == "command":
+            return commands.process.pid if commands.process and commands.process.poll() is None else None
+        return service.find(role)
 
-
-def _kill(service: Service, role: str) -> Kill:
-    service.wait_for(lambda: service.find(role) is not None, f"a process for {role}", 60)
+    service.wait_for(lambda: find() is not None, f"a process for {role}", 60)
     time.sleep(random.uniform(0.0, 1.5))
-    newest = newest_job(service)
-    victim = service.find(role) or service.pid_of("fast")
-    os.kill(victim, signal.SIGKILL)
-    killed = time.monotonic()
+    while not _end(find()):
+        time.sleep(0.01)
+    killed, killed_at = time.monotonic(), datetime.now(UTC)
     orphans = 0
     if role == "supervisor":
         assert service.process is not None
@@ -288,8 +332,17 @@ def _kill(service: Service, role: str) -> Kill:
         time.sleep(0.05)
         service.wait_for(service.answers, "pages")
         web_s = time.monotonic() - killed
-    service.wait_for(lambda: done_after(service, newest) == {"fast", "heavy"}, "a job of each queue to be done")
+    service.wait_for(lambda: ended_after(service, killed_at) == {"fast", "heavy"}, "a job of each queue to end")
     return Kill(role, round(web_s, 2), round(time.monotonic() - killed, 2), orphans)
+
+
+def _end(pid: int | None) -> bool:
+    """Whether that process was there to be killed."""
+    with contextlib.suppress(ProcessLookupError):
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+            return True
+    return False
 
 
 def _orphans(service: Service) -> int:
@@ -306,8 +359,9 @@ def audit(service: Service, acknowledged: list[dict[str, object]]) -> dict[str, 
 
 def _ask(service: Service, question: str, stdin: str = "") -> str:
     command = [sys.executable, "-m", "tests.journeys.audit", question]
-    environment = service.environment | {"ORIGINMARK_DATA": f"{service.folder}/./data"}
-    done = subprocess.run(command, env=environment, input=stdin, capture_output=True, text=True, cwd=ROOT, check=False)
+    done = subprocess.run(
+        command, env=service.alias(), input=stdin, capture_output=True, text=True, cwd=ROOT, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -323,13 +377,12 @@ def _rows(service: Service, statement: str) -> list[tuple[object, ...]]:
         return list(file.execute(statement).fetchall())
 
 
-def newest_job(service: Service) -> int:
-    return int(str(_rows(service, "SELECT COALESCE(MAX(id), 0) FROM ledger_job")[0][0]))
-
-
-def done_after(service: Service, newest: int) -> set[str]:
-    """Queues in which a job that came later is done."""
-    statement = f"SELECT DISTINCT queue FROM ledger_job WHERE id > {newest} AND state = 'done'"  # noqa: S608
+def ended_after(service: Service, moment: datetime) -> set[str]:
+    """Queues of which a job ended since then."""
+    # SQLite compares text, as Django wrote it; PostgreSQL wants to know which time zone is meant.
+    zone = "+00" if service.environment["ORIGINMARK_DATABASE_URL"] else ""
+    since = f"{moment:%Y-%m-%d %H:%M:%S.%f}{zone}"
+    statement = f"SELECT DISTINCT queue FROM ledger_job WHERE state = 'done' AND finished_at > '{since}'"  # noqa: S608
     return {str(row[0]) for row in _rows(service, statement)}
 
 
