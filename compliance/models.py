@@ -22,6 +22,9 @@ class Catalogue(models.Model):
     seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
     name = models.CharField(max_length=200)
     imported_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    # Counted by the import, under this row's lock: counting 100,000 pictures anew for every page would take too long.
+    listing_count = models.IntegerField(default=0)
+    picture_count = models.IntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
 
@@ -107,7 +110,11 @@ class GalleryItem(models.Model):
                 condition=models.Q(original__isnull=False) ^ models.Q(listing_image__isnull=False), name="one_source"
             )
         ]
-        indexes = [models.Index(fields=["seller", "generation"], name="gallery_changes")]
+        indexes = [
+            models.Index(fields=["seller", "generation"], name="gallery_changes"),
+            # Originals have no listing image, so both numbers of a search page are read from this index alone.
+            models.Index(fields=["seller", "deleted", "listing_image"], name="gallery_counts"),
+        ]
 
     def __str__(self) -> str:
         return str(self.image)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from compliance.models import Catalogue, Listing, ListingImage
@@ -171,7 +172,11 @@ def _import_batch(
         sealed = [(picture, blob) for picture, blob in zip(fresh, blobs, strict=True) if id(picture) in unsealed]
         listings = _save_listings(catalogue, columns, pictures, now, changed)
         _save_pictures(actor, seller, listings, sealed)
-        Catalogue.objects.filter(pk=catalogue.pk).update(updated_at=now)
+        Catalogue.objects.filter(pk=catalogue.pk).update(
+            updated_at=now,
+            listing_count=F("listing_count") + sum(listing.first_seen == now for listing in listings.values()),
+            picture_count=F("picture_count") + len(sealed),
+        )
     new_rows = {picture.row.number for picture, _blob in sealed}
     return {picture.row.number: _outcome(picture.row, new_rows, changed) for picture in pictures}
 

@@ -246,7 +246,7 @@ def searched_counts(seller: Seller, question: Question | None = None) -> dict[st
 def _counts(seller: Seller, where: Filter, category: str) -> dict[str, Any]:
     """The rows that the index's own filter lets through, counted in SQL."""
     items = GalleryItem.objects.of(seller).filter(deleted=False)
-    originals, listings = items.filter(original__isnull=False), items.filter(listing_image__isnull=False)
+    originals, listings = items.filter(listing_image__isnull=True), items.filter(listing_image__isnull=False)
     if category:
         originals = originals.filter(original__category=category)
         listings = listings.filter(listing_image__listing__category=category)

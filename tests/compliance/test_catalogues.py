@@ -313,3 +313,11 @@ def test_the_command_explains_a_file_it_cannot_take(seller, folder, wrong):
 def test_the_command_needs_the_folder(seller, feed_file):
     with pytest.raises(CommandError, match="not a folder"):
         run_command(feed_file, "--images", feed_file, "--seller", seller.slug)
+
+
+def test_the_counts_on_the_row_are_those_of_the_tables(seller):
+    for rows in ([FIRST, SECOND], [FIRST, FIRST | {"image": "3.jpg"}], [SECOND | {"image": "missing.jpg"}], [FIRST]):
+        import_listings(seller, *rows, pictures=PICTURES)
+    catalogue = Catalogue.objects.get()
+    assert (catalogue.listing_count, catalogue.picture_count) == (2, 3)
+    assert (Listing.objects.count(), ListingImage.objects.count()) == (2, 3)
