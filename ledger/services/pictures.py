@@ -80,8 +80,9 @@ def analyse_pictures(
 def _content(image: ImageFile) -> list[bytes]:
     try:
         return [read_blob(image.blob)]
-    except BlobUnreadableError:
-        return [b""]  # the child then answers with an error of its own, and _apply names the true one
+    except BlobUnreadableError as error:
+        image.error_code = error.code  # the child will call nothing a damaged picture; the store is what is damaged
+        return [b""]
 
 
 def _once_more(image: ImageFile) -> TaskResult | ImagingError:
@@ -97,7 +98,8 @@ def _apply(image: ImageFile, outcome: TaskResult | ImagingError) -> list[Fingerp
         analysis = None
     if analysis is None:
         image.state = ImageState.UNDECODABLE
-        image.error_code = outcome.code if isinstance(outcome, ImagingError) else "decode_crashed"
+        found = outcome.code if isinstance(outcome, ImagingError) else "decode_crashed"
+        image.error_code = image.error_code or found
         return []
     metadata = analysis.metadata.to_json()
     image.private_metadata = metadata.pop("private")
