@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 
@@ -10,8 +11,8 @@ def load_secret_key(data_dir: Path) -> str:
     path = data_dir / "secret_key"
     data_dir.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        temporary = path.with_name(f"secret_key.{os.getpid()}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        # A name of its own each time: in a container the process that was cut short had the same number as this one.
+        descriptor, temporary = tempfile.mkstemp(prefix="secret_key.", dir=data_dir)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(64))
             file.flush()
@@ -21,5 +22,5 @@ def load_secret_key(data_dir: Path) -> str:
         except FileExistsError:
             pass
         finally:
-            temporary.unlink()
+            Path(temporary).unlink()
     return path.read_text().strip()
