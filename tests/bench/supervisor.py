@@ -1,75 +1,61 @@
-"""How the service survives kill -9: fifty kills at random during a bulk registration, and how fast it starts.
+"""How fast the service starts and stops, and what it weighs.
 
-    python -m tests.bench.supervisor [--kills 50] [--photos 300] [--seed 1] [--database-url postgresql://...]
+    python -m tests.bench.supervisor [--starts 5]
 
-Prints one line per kill (seconds until pages came, seconds until a new job of each queue was done) and what became of
-everything that was acknowledged. Exit status 1 when a limit was missed or anything was lost.
+First start on empty directories, then later starts; each until pages come, and until a job that was waiting is done.
+Memory is the sum over all processes: resident, and proportional (shared pages counted once).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import statistics
 import tempfile
+import time
 from pathlib import Path
 
-from tests.journeys.killing import AWAY_MAX_S, RESTART_MAX_S, Service, Story, run_story
+from tests.journeys.killing import Service, draw, run_beside, unfinished_jobs
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--photos", type=int, default=300)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--database-url", default="")
+    parser.add_argument("--starts", type=int, default=5)
     options = parser.parse_args()
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory(prefix="originmark-start-") as folder:
-        measure_starts(Path(folder))
-    with tempfile.TemporaryDirectory(prefix="originmark-kill-") as folder:
-        story = run_story(
-            Path(folder),
-            kills=options.kills,
-            photos=options.photos,
-            seed=options.seed,
-            database_url=options.database_url,
-        )
-    for kill in story.kills:
-        print(f"{kill.role:12s} pages after {kill.web_s:6.2f} s, jobs after {kill.jobs_s:6.2f} s")
-    print(f"acknowledged {len(story.acknowledged)}; {story.audit}")
-    print(
-        f"stopped in {story.stop_s:.2f} s, status {story.exit_code}; left over {story.left_over}, zombies {story.zombies}"
-    )
-    problems = list_problems(story)
-    print("\n".join(problems) or "nothing lost, nothing doubled, every limit kept")
-    return 1 if problems else 0
+        service = Service(Path(folder))
+        print(f"first start: pages after {service.start():.2f} s")
+        service.stop()
+        starts = [measure(service, number) for number in range(options.starts)]
+    for name, values in zip(("pages", "waiting job done", "stopped"), zip(*starts, strict=True), strict=True):
+        print(f"later starts: {name} after {statistics.median(values):.2f} s (worst {max(values):.2f})")
+    return 0
 
 
-def measure_starts(folder: Path) -> None:
-    service = Service(folder)
-    print(f"first start: pages after {service.start():.2f} s")
-    service.stop()
-    print(f"later start: pages after {service.start():.2f} s")
-    service.stop()
+def measure(service: Service, number: int) -> tuple[float, float, float]:
+    """Seconds until pages came, until a job that waited was done, and until everything had stopped."""
+    photo = service.folder / f"{number}.jpg"
+    photo.write_bytes(draw(number))
+    run_beside(service, "register", str(photo), "--seller", "bench")
+    started = time.monotonic()
+    pages_s = service.start()
+    service.wait_for(lambda: unfinished_jobs(service) == 0, "the waiting job to be done")
+    job_s = time.monotonic() - started
+    if number == 0:
+        time.sleep(2.0)
+        family = service.family()
+        resident, proportional = (sum(memory_mib(pid, name) for pid in family) for name in ("Rss", "Pss"))
+        print(f"{len(family)} processes: {resident:.0f} MiB resident, {proportional:.0f} MiB with shared pages once")
+    return pages_s, job_s, service.stop()[1]
 
 
-def list_problems(story: Story) -> list[str]:
-    """Every promise that was not kept, as a sentence."""
-    audit = story.audit
-    broken = {
-        "acknowledged registrations are lost": audit["lost"],
-        "registrations are doubled": audit["doubled"],
-        "jobs gave up": dict(audit["jobs"]).get("dead", 0),  # type: ignore[call-overload]
-        "processes were left over": story.left_over,
-        "processes survived the supervisor": sum(kill.orphans for kill in story.kills),
-        "zombies were left": story.zombies,
-    }
-    problems = [f"{number} {what}" for what, number in broken.items() if number]
-    for kill in story.kills:
-        restarted = kill.role == "supervisor"
-        if kill.web_s > (RESTART_MAX_S if restarted else AWAY_MAX_S) or kill.jobs_s > AWAY_MAX_S:
-            problems.append(f"away too long after a kill of {kill.role}: {kill.web_s} s, jobs {kill.jobs_s} s")
-    if story.exit_code != 0:
-        problems.append(f"stopped with status {story.exit_code}")
-    return problems
+def memory_mib(pid: int, name: str) -> float:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
 
 
 if __name__ == "__main__":

@@ -357,6 +357,11 @@ def audit(service: Service, acknowledged: list[dict[str, object]]) -> dict[str, 
     return dict(json.loads(done))
 
 
+def run_beside(service: Service, *arguments: str) -> None:
+    """Run another command on the same data, whether the service runs or not."""
+    subprocess.run(service.command(*arguments), env=service.alias(), check=True, capture_output=True)
+
+
 def _ask(service: Service, question: str, stdin: str = "") -> str:
     command = [sys.executable, "-m", "tests.journeys.audit", question]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""kill -9 of every kind of process while photos are being registered. tests/bench/supervisor.py does it fifty times
+"""kill -9 of every kind of process while photos are being registered. tests/bench/kill.py does it fifty times
 and judges the seconds; here only what must hold on a slow machine too."""
 
 from __future__ import annotations
