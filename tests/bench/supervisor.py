@@ -3,7 +3,8 @@
     python -m tests.bench.supervisor [--starts 5]
 
 First start on empty directories, then later starts; each until pages come, and until a job that was waiting is done.
-Memory is the sum over all processes: resident, and proportional (shared pages counted once).
+Processor time is what the site's own processes had used by the time pages came: it says what the seconds would be on a
+machine with nothing else to do. Memory is the sum over all processes: resident, and with shared pages counted once.
 """
 
 from __future__ import annotations
@@ -25,21 +26,22 @@ def main() -> int:
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory(prefix="originmark-start-") as folder:
         service = Service(Path(folder))
-        print(f"first start: pages after {service.start():.2f} s")
+        print(f"first start: pages after {service.start():.2f} s, {processor_s(service):.2f} s of processor time")
         service.stop()
         starts = [measure(service, number) for number in range(options.starts)]
-    for name, values in zip(("pages", "waiting job done", "stopped"), zip(*starts, strict=True), strict=True):
-        print(f"later starts: {name} after {statistics.median(values):.2f} s (worst {max(values):.2f})")
+    names = ("pages", "processor time until pages", "waiting job done", "stopped")
+    for name, values in zip(names, zip(*starts, strict=True), strict=True):
+        print(f"later starts: {name}: {statistics.median(values):.2f} s (worst {max(values):.2f})")
     return 0
 
 
-def measure(service: Service, number: int) -> tuple[float, float, float]:
-    """Seconds until pages came, until a job that waited was done, and until everything had stopped."""
+def measure(service: Service, number: int) -> tuple[float, ...]:
+    """Seconds until pages came, of processor time, until a job that waited was done, and until all had stopped."""
     photo = service.folder / f"{number}.jpg"
     photo.write_bytes(draw(number))
     run_beside(service, "register", str(photo), "--seller", "bench")
     started = time.monotonic()
-    pages_s = service.start()
+    pages_s, used_s = service.start(), processor_s(service)
     service.wait_for(lambda: unfinished_jobs(service) == 0, "the waiting job to be done")
     job_s = time.monotonic() - started
     if number == 0:
@@ -47,7 +49,16 @@ def measure(service: Service, number: int) -> tuple[float, float, float]:
         family = service.family()
         resident, proportional = (sum(memory_mib(pid, name) for pid in family) for name in ("Rss", "Pss"))
         print(f"{len(family)} processes: {resident:.0f} MiB resident, {proportional:.0f} MiB with shared pages once")
-    return pages_s, job_s, service.stop()[1]
+    return pages_s, used_s, job_s, service.stop()[1]
+
+
+def processor_s(service: Service) -> float:
+    """What all processes of the site have used so far, those that ended included."""
+    ticks = 0
+    for pid in service.family():
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+        ticks += sum(int(value) for value in fields[11:15])  # utime, stime and those of children waited for
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def memory_mib(pid: int, name: str) -> float:
