@@ -93,6 +93,18 @@ TEXTS: dict[str, tuple[Any, Any]] = {
     "evidence_unknown": (_("This is neither an evidence ZIP nor a certificate PDF."), _("Drop the file as you received it.")),
     "evidence_too_large": (_("The file is larger than 64 MiB."), _("Use the command line: python -m ledger.tlog verify FILE.")),
     "pdf_unreadable": (_("The PDF cannot be read safely."), _("Ask for the file again, or for the evidence ZIP.")),
+    "pdf_changed": (
+        _("The PDF was changed after it was signed."),
+        _("Ask for the file as it was first handed out; do not trust what this one says."),
+    ),
+    "pdf_other_entry": (
+        _("The PDF in the ZIP is about another entry."),
+        _("The rest of the ZIP holds. Ask where the PDF comes from."),
+    ),
+    "pdf_other_signer": (
+        _("The evidence inside holds, but this PDF was not signed by this site."),
+        _("Trust the entry below, not what the PDF prints."),
+    ),
     "pdf_without_bundle": (_("There is no evidence inside this PDF."), _("A certificate carries it as an attachment; ask for the original file.")),
     # Jobs.
     "not_sample": (_("Sample data goes into a sample seller only."), _("Load it from the overview of a new seller.")),

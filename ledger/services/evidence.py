@@ -36,7 +36,7 @@ from ledger.pdf.sign import sign_pdf
 from ledger.services import keys
 from ledger.services.blobs import read_blob, seal_files
 from ledger.services.log import covering_checkpoint, log_head, own_policy, proof_of
-from ledger.services.pictures import thumbnail
+from ledger.services.pictures import analyse_pictures, thumbnail
 from ledger.tlog import bundle, entry, note
 from ledger.tlog.proof import Proof
 
@@ -79,7 +79,9 @@ def core_files(evidence: Evidence, originals: dict[int, tuple[str, bytes]] | Non
 
 def issue(statement: Statement, render: Render) -> Certificate:
     """The statement's signed PDF, made at the first call and the same bytes ever after."""
-    found = Certificate.objects.filter(statement=statement, layout_version=LAYOUT_VERSION).select_related("blob").first()
+    found = (
+        Certificate.objects.filter(statement=statement, layout_version=LAYOUT_VERSION).select_related("blob").first()
+    )
     if found is not None:
         return found
     evidence = evidence_of(statement)
@@ -169,8 +171,14 @@ def file_facts(image: ImageFile) -> FileFacts:
 
 
 def certificate_of(*, actor: User | None, original: Original) -> Certificate:
-    """The certificate of a registered original; a still unanalysed picture is printed without its preview."""
+    """The certificate of a registered original, analysed first: it stays as it was handed out, so with its picture.
+
+    One that cannot be opened is printed without.
+    """
     require_permission(actor, original.seller, Permission.VIEW)
+    if original.image.state == ImageState.SEALED:
+        analyse_pictures(image_ids=[original.image_id])
+        original.image.refresh_from_db()
 
     def render(common: Common, attachments: Sequence[Attachment]) -> bytes:
         image = original.image

@@ -7,18 +7,19 @@ A PDF is opened in the limited child process. The site's own key is the policy: 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.imaging.errors import ImagingError
 from ledger.imaging.sandbox import PixelPool
 from ledger.models import LogHead, Statement
+from ledger.pdf.documents import BUNDLE_NAME
 from ledger.services import keys
 from ledger.services.evidence import core_files, evidence_of
 from ledger.services.log import own_policy
 from ledger.tlog import bundle
 from ledger.tlog.bundle import Limits
-from ledger.tlog.policy import Policy
+from ledger.tlog.errors import BundleError
 from ledger.tlog.verify import Report, Verdict, verify_bundle
 
 MAX_EVIDENCE_BYTES = 64 * 2**20
@@ -37,69 +38,116 @@ def _pdf_pool() -> PixelPool:
 
 
 @dataclass(frozen=True, slots=True)
-class Verification:
-    """What was found. report is None when no bundle could be read; code then says why.
+class Document:
+    """What the child found in a PDF: the facts of its signature (empty: unsigned) and the bundle it carries."""
 
-    pdf holds the facts of the document's signature, {} for a ZIP.
-    """
-
-    report: Report | None
-    pdf: dict[str, Any]
-    code: str = ""
-    is_ours: bool = False
+    code: str
+    signature: dict[str, Any]
+    bundle: bytes | None
 
     @property
-    def verdict(self) -> Verdict:
-        """The bundle's answer; a PDF whose signature is broken fails whatever its bundle says."""
-        if self.report is None:
-            return Verdict.INDETERMINATE
-        if self.pdf and not (self.pdf["intact"] and self.pdf["covers_whole_file"]):
-            return Verdict.FAILED
-        return self.report.verdict
+    def is_whole(self) -> bool:
+        """Signed, and nothing changed or added since."""
+        return bool(self.signature and self.signature["intact"] and self.signature["covers_whole_file"])
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The answer. report is None when no bundle could be read; code says why the answer is not PASSED, where the
+    report does not. pdf holds the facts of the document's signature, {} when there was no document.
+    """
+
+    verdict: Verdict
+    report: Report | None = None
+    pdf: dict[str, Any] = field(default_factory=dict)
+    code: str = ""
+    is_ours: bool = False
 
 
 def verify_evidence(content: bytes) -> Verification:
     """Check a ZIP or PDF from bytes of any origin; never raises for what is wrong with them."""
     if len(content) > MAX_EVIDENCE_BYTES:
-        return Verification(None, {}, code="evidence_too_large")
-    if content[:5] == b"%PDF-":
+        return Verification(Verdict.INDETERMINATE, code="evidence_too_large")
+    if content.startswith(b"%PDF-"):
         return _verify_pdf(content)
-    if content[:2] != b"PK":
-        return Verification(None, {}, code="evidence_unknown")
-    return _verify_zip(content, {})
+    if content.startswith(b"PK") or bundle.PROOF.encode() in content:
+        return _verify_zip(content)
+    if BUNDLE_NAME.encode() in content:
+        return _verify_pdf(content)
+    return Verification(Verdict.INDETERMINATE, code="evidence_unknown")
 
 
-def _verify_pdf(content: bytes) -> Verification:
+def _read_pdf(content: bytes) -> Document:
     signer = keys.document_signer()
     try:
         answer = _pdf_pool().run(READ_PDF, [content, signer[1] if signer else b""])
     except ImagingError:
-        return Verification(None, {}, code="pdf_unreadable")
+        return Document("pdf_unreadable", {}, None)
     if "refused" in answer.values:
-        return Verification(None, {}, code="pdf_unreadable")
-    if not answer.blobs:
-        return Verification(None, {}, code="pdf_without_bundle")
-    facts = answer.values["signature"] or {"intact": False, "covers_whole_file": False, "trusted": False}
-    return _verify_zip(answer.blobs[0], facts)
+        return Document("pdf_unreadable", {}, None)
+    facts = answer.values["signature"] or {}
+    return Document("" if answer.blobs else "pdf_without_bundle", facts, answer.blobs[0] if answer.blobs else None)
 
 
-def _verify_zip(content: bytes, pdf: dict[str, Any]) -> Verification:
-    report = verify_bundle(content, _policy(), LIMITS)
-    if report.verdict is Verdict.PASSED:
-        return Verification(report, pdf, is_ours=True)
+def _verify_pdf(content: bytes) -> Verification:
+    """A certificate. Any PDF may be unreadable or hold no evidence; one that names our attachment was changed."""
+    document = _read_pdf(content)
+    if document.bundle is None:
+        is_certificate = document.signature or BUNDLE_NAME.encode() in content
+        if is_certificate and not document.is_whole:
+            return Verification(Verdict.FAILED, pdf=document.signature, code="pdf_changed")
+        return Verification(Verdict.INDETERMINATE, pdf=document.signature, code=document.code)
+    return _judge(*_check_bundle(document.bundle), document)
+
+
+def _verify_zip(content: bytes) -> Verification:
+    """An evidence ZIP, with the certificate that may lie in it: the bundle's own sums do not cover that one."""
+    report, is_ours = _check_bundle(content)
+    certificate = _certificate_in(content)
+    if certificate is None:
+        return Verification(report.verdict, report, is_ours=is_ours)
+    document = _read_pdf(certificate)
+    if report.verdict is Verdict.PASSED and document.is_whole and not _says_the_same(document, report):
+        return Verification(Verdict.FAILED, report, document.signature, "pdf_other_entry", is_ours)
+    return _judge(report, is_ours, document)
+
+
+def _certificate_in(content: bytes) -> bytes | None:
+    try:
+        return bundle.read_bundle(content, LIMITS).get(bundle.CERTIFICATE)
+    except BundleError:
+        return None  # the report says what is wrong with the archive
+
+
+def _says_the_same(document: Document, report: Report) -> bool:
+    """The certificate's own bundle is about the same entry as the one it lies beside."""
+    inner = verify_bundle(document.bundle, None, LIMITS) if document.bundle is not None else None
+    return inner is not None and inner.leaf_hash == report.leaf_hash
+
+
+def _judge(report: Report, is_ours: bool, document: Document) -> Verification:
+    """The weaker of bundle and document. Sound evidence inside a stranger's PDF vouches for nothing that it prints."""
+    if not document.is_whole:
+        return Verification(Verdict.FAILED, report, document.signature, "pdf_changed", is_ours)
+    if report.verdict is Verdict.PASSED and is_ours and not document.signature["trusted"]:
+        return Verification(Verdict.INDETERMINATE, report, document.signature, "pdf_other_signer", is_ours)
+    return Verification(report.verdict, report, document.signature, is_ours=is_ours)
+
+
+def _check_bundle(content: bytes) -> tuple[Report, bool]:
+    """The report under our own policy; for another log's bundle the one under the key it brings, and False."""
     # Evidence of another log is not wrong because we do not know its key: say under which key it holds.
     foreign = verify_bundle(content, None, LIMITS)
-    if foreign.entry is not None and not _is_our_origin(foreign.entry.log):
-        return Verification(foreign, pdf)
-    return Verification(report, pdf, is_ours=True)
-
-
-def _policy() -> Policy | None:
-    return own_policy() if LogHead.objects.exists() else None
-
-
-def _is_our_origin(origin: str) -> bool:
-    return LogHead.objects.filter(origin=origin).exists()
+    if not LogHead.objects.exists():
+        return foreign, False
+    report = verify_bundle(content, own_policy(), LIMITS)
+    if report.verdict is Verdict.PASSED:
+        return report, True
+    origins = {foreign.entry.log} if foreign.entry else set()
+    origins |= {foreign.checkpoint.origin} if foreign.checkpoint else set()
+    if origins and not LogHead.objects.filter(origin__in=origins).exists():
+        return foreign, False
+    return report, True
 
 
 def verify_own(statement: Statement) -> Report:

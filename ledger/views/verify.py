@@ -57,24 +57,20 @@ def verify(request: HttpRequest) -> HttpResponse:
 
 
 def _answer(found: Verification) -> dict[str, Any]:
-    """Verdict, headline and reasons in words."""
-    verdict = found.verdict
-    answer: dict[str, Any] = {"state": STATES[verdict], "error": error_text(found.code) if found.code else None}
-    report = found.report
-    if report is None:
-        answer["title"] = _("Cannot tell")
-        return answer
-    answer |= report_context(report)
-    if verdict is Verdict.FAILED:
+    """Verdict, headline and reason in words."""
+    answer: dict[str, Any] = {"state": STATES[found.verdict], "why": error_text(found.code) if found.code else None}
+    if found.report is not None:
+        answer |= report_context(found.report)
+    if found.verdict is Verdict.FAILED:
         answer["title"] = _("Does not hold")
-        if report.verdict is not Verdict.FAILED:
-            answer["text"] = _("The PDF was changed after it was signed.")
-    elif verdict is Verdict.INDETERMINATE:
+    elif found.verdict is Verdict.INDETERMINATE:
         answer["title"] = _("Cannot tell")
     elif found.is_ours:
         answer["title"] = _("Holds")
         answer["text"] = _("Signed by this site's log and unchanged.")
     else:
+        # Anybody can sign with a key of their own, so this is not shown as passed.
+        answer["state"] = "unknown"
         answer["title"] = _("Holds under a key this site does not know")
         answer["text"] = _("The evidence agrees with itself. Compare the key below with one you trust.")
     return answer
