@@ -26,7 +26,7 @@ SQLITE = [
     "WHEN NEW.tree_size <= (SELECT COALESCE(MAX(tree_size), 0) FROM ledger_checkpoint) "
     "BEGIN SELECT RAISE(ABORT, 'ledger_checkpoint must grow'); END",
     "CREATE TRIGGER ledger_treenode_no_gap BEFORE INSERT ON ledger_treenode "
-    "WHEN NEW.\"index\" IS NOT (SELECT COALESCE(MAX(\"index\") + 1, 0) FROM ledger_treenode WHERE level = NEW.level) "
+    'WHEN NEW."index" IS NOT (SELECT COALESCE(MAX("index") + 1, 0) FROM ledger_treenode WHERE level = NEW.level) '
     "BEGIN SELECT RAISE(ABORT, 'ledger_treenode must grow by one'); END",
 ]
 SQLITE_NAMES = sorted(statement.split()[2] for statement in SQLITE)
