@@ -6,7 +6,10 @@ Both deliver at least once, and a second delivery finds the row taken.
 
 import hashlib
 import os
+from importlib.util import find_spec
 from typing import Any
+
+from config.env import SettingError
 
 # The longest a worker may hold one job; a kind may ask for less. Deliveries are repeated later than that.
 TIMEOUT_S = 600
@@ -37,5 +40,14 @@ def queue_settings(redis_url: str, secret_key: str) -> dict[str, Any]:
         "log_level": "WARNING",
     }
     if redis_url:
+        _require_redis(redis_url)
         return {**shared, "broker_class": "config.redis_broker.StreamBroker", "redis": redis_url}
     return {**shared, "broker_class": "config.job_broker.JobBroker"}
+
+
+def _require_redis(url: str) -> None:
+    """Say at the start what would otherwise break the first request that adds a job."""
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise SettingError("ORIGINMARK_REDIS_URL", "must start with redis://, rediss:// or unix://")
+    if find_spec("redis") is None:
+        raise SettingError("ORIGINMARK_REDIS_URL", "needs the Python package redis, which is not installed")

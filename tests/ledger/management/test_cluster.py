@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -236,3 +237,19 @@ def test_a_second_stop_signal_does_not_wait_at_all(cluster, add, tmp_path):
     wait_until(lambda: "stopping" in cluster.log.read_text(), "it stops")
     cluster.process.send_signal(signal.SIGINT)
     assert cluster.process.wait(3) == 0
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite is never away")
+def test_a_database_that_is_away_for_a_moment_ends_no_process(cluster, add):
+    before = {pid for child in children_of(cluster.process.pid) for pid in (child, *children_of(child))}
+    at = connection.settings_dict
+    name = at["NAME"]
+    connection.close()
+    address = {"host": at["HOST"], "port": at["PORT"], "user": at["USER"], "password": at["PASSWORD"]}
+    with psycopg.connect(**address, dbname="postgres", autocommit=True) as administrator:
+        administrator.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        administrator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        time.sleep(4)
+        administrator.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    assert_works(add)
+    assert before == {pid for child in children_of(cluster.process.pid) for pid in (child, *children_of(child))}
