@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from django.utils import translation
+from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 
 from compliance.models import Candidate as Row
@@ -96,7 +97,7 @@ def _limits() -> list[str]:
     for reach in (Reach.MISSED, Reach.OFTEN_MISSED, Reach.SOMETIMES_MISSED):
         changes = [f"{gettext(c.text)} ({c.found}/{c.tried})" for c in describe_limits() if c.reach is reach]
         if changes:
-            words = {"reach": gettext(REACH_TEXTS[reach]), "changes": gettext("; ").join(changes)}
+            words = {"reach": capfirst(gettext(REACH_TEXTS[reach])), "changes": gettext("; ").join(changes)}
             lines.append(gettext("%(reach)s: %(changes)s.") % words)
     lines.append(
         gettext(

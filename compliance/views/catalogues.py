@@ -30,7 +30,7 @@ def catalogues(request: HttpRequest) -> HttpResponse:
     return render(request, "compliance/catalogue_list.html", context)
 
 
-def _with_waiting(rows: SellerQuerySet) -> SellerQuerySet:
+def _with_waiting(rows: SellerQuerySet[Any]) -> SellerQuerySet[Any]:
     """With waiting_count: pictures that no search sees yet. Few are sealed at a time, so these are counted from there."""
     sealed = ImageFile.objects.filter(
         seller=OuterRef("seller"), state=ImageState.SEALED, listing_image__listing__catalogue=OuterRef("pk")

@@ -43,7 +43,7 @@ from ledger.imaging.errors import ImagingError
 from ledger.models import ImageState, Job, JobState, Original
 from ledger.services.blobs import read_blob
 from ledger.services.evidence import evidence_zip
-from ledger.views.common import find_or_404, needs, seller_of, send_file
+from ledger.views.common import explain_trouble, find_or_404, needs, seller_of, send_file
 
 RECENT_RUNS = 8
 PICKS = 12
@@ -56,6 +56,7 @@ GALLERY_JOBS = ("pictures.analyse", "gallery.update")
 
 @needs(Permission.VIEW)
 @require_http_methods(["GET", "HEAD", "POST"])
+@explain_trouble
 def search(request: HttpRequest) -> HttpResponse:
     """The form with what it will look through, and the latest searches. POST asks and leads to the answer."""
     original = _asked_original(request)
@@ -158,7 +159,7 @@ def describe_run(run: SearchRun) -> dict[str, Any]:
     """A search as a line of a list: its chip and the word on it."""
     failure = failure_of(run)
     if failure:
-        chip, word = "failed", error_text(failure).title
+        chip, word = "failed", _("No answer")
     elif run.state != RunState.DONE:
         chip, word = "running", _("Searching")
     elif run.verdict in (MatchKind.CANDIDATE, MatchKind.NONE):
@@ -282,6 +283,7 @@ def search_again(request: HttpRequest, number: str) -> HttpResponse:
 
 @needs(Permission.VIEW)
 @require_safe
+@explain_trouble
 def search_receipt(request: HttpRequest, number: str) -> HttpResponse:
     """The signed receipt as a PDF."""
     run = _answered(request, number)
@@ -291,6 +293,7 @@ def search_receipt(request: HttpRequest, number: str) -> HttpResponse:
 
 @needs(Permission.VIEW)
 @require_safe
+@explain_trouble
 def search_bundle(request: HttpRequest, number: str) -> HttpResponse:
     """Entry, proof, checkpoint and receipt as a ZIP that anybody verifies offline."""
     run = _answered(request, number)

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from compliance.search.limits import CHANGE_TEXTS, REACH_TEXTS, Change, Reach, describe_limits, measured_changes
+from compliance.search.limits import (
+    ALARM_TEXTS,
+    CHANGE_TEXTS,
+    REACH_TEXTS,
+    Change,
+    Reach,
+    describe_limits,
+    measured_alarms,
+    measured_changes,
+)
 from compliance.search.score import MatchKind
 from compliance.search.texts import KIND_TEXTS
 
@@ -16,6 +25,11 @@ def test_every_change_was_measured_and_has_a_text() -> None:
     assert [change.code for change in measured_changes()] == list(CHANGE_TEXTS)
     assert all(change.tried >= 30 for change in measured_changes())
     assert all(change.found <= change.listed <= change.tried for change in measured_changes())
+
+
+def test_every_kind_of_wrong_answer_was_measured_and_has_a_text() -> None:
+    assert [alarm.code for alarm in measured_alarms()] == list(ALARM_TEXTS)
+    assert all(0 <= alarm.alarms <= alarm.tried and alarm.text for alarm in measured_alarms())
 
 
 def test_every_kind_has_a_text() -> None:

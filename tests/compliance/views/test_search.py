@@ -296,6 +296,7 @@ def test_the_fragment_stops_asking_when_the_answer_is_there(client_of, alice, se
     fragment = client.get(page_of(waiting), headers={"HX-Request": "true"}).content.decode()
     assert "hx-trigger" not in fragment
     assert "data-finished" in fragment
+    assert "<title>Nothing found at 85 or more · q.jpg · 原证 Originmark</title>" in fragment
 
 
 def test_without_javascript_a_link_refreshes_the_waiting_page(client_of, alice, seller):
