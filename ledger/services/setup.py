@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import secrets
+from collections.abc import Callable
+from pathlib import Path
 
 from django.conf import settings
 from django.core.management import call_command
@@ -15,6 +18,7 @@ from ledger.accounts.services import first_owner_invitation
 from ledger.models import LogHead
 from ledger.pdf.sign import make_document_signer
 from ledger.services import keys
+from ledger.services.files import make_directories, write_durably
 from ledger.services.log import now_ms
 from ledger.tlog.entry import Parameters, format_parameters, format_utc_ms, genesis_prev
 from ledger.tlog.note import Ed25519Signer
@@ -37,10 +41,43 @@ def create_log() -> LogHead:
 
 def prepare() -> LogHead:
     """For commands run before, or without, `manage.py up`: bring the tables up to date and make sure of the log."""
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        call_command("migrate", verbosity=0, interactive=False)
+    bring_up_to_date()
     return create_log()
+
+
+def bring_up_to_date(report: Callable[[int], None] = lambda steps: None) -> None:
+    """Apply what migrations are missing, one process at a time; report gets their number first.
+
+    Django notes a migration after it is committed. A very first run that is killed between the two leaves tables that
+    no later start could make again; on SQLite that file holds nobody's data yet and is begun anew.
+    """
+    folder = Path(settings.DATA_DIR)
+    make_directories(folder)
+    unfinished = folder / "first-migration.unfinished"
+    with (folder / "migrate.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if unfinished.exists():
+            _begin_anew()
+        executor = MigrationExecutor(connection)
+        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+        if plan:
+            if not executor.loader.applied_migrations:
+                write_durably(unfinished, b"")
+            report(len(plan))
+            call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
+        unfinished.unlink(missing_ok=True)
+
+
+def _begin_anew() -> None:
+    """Remove the SQLite file of a first run that was cut short; never one that holds a log."""
+    if connection.vendor != "sqlite":
+        return
+    tables = connection.introspection.table_names()
+    if LogHead._meta.db_table in tables and LogHead.objects.exists():
+        return
+    connection.close()
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{connection.settings_dict['NAME']}{suffix}").unlink(missing_ok=True)
 
 
 def _origin_host() -> str:

@@ -15,9 +15,8 @@ from typing import IO, Any, TypeVar
 
 from django.conf import settings
 from django.core.checks import Tags
-from django.core.management import BaseCommand, CommandError, call_command
+from django.core.management import BaseCommand, CommandError
 from django.db import OperationalError, connection, connections
-from django.db.migrations.executor import MigrationExecutor
 
 from ledger.management.assets import collect_meanwhile
 from ledger.management.clock import run_clock
@@ -26,7 +25,7 @@ from ledger.management.supervisor import Child, Supervisor
 from ledger.management.web import open_listener, run_web
 from ledger.services.job_registry import QUEUES
 from ledger.services.jobs import release_dead_workers
-from ledger.services.setup import first_run
+from ledger.services.setup import bring_up_to_date, first_run
 
 # After a kill -9 the kernel takes a moment to end the old children, which held the port.
 PATIENCE_S = 3.0
@@ -75,7 +74,7 @@ class Command(BaseCommand):
             connection.ensure_connection()
         except OperationalError as error:
             raise CommandError(f"The database cannot be reached: {error}") from error
-        self._migrate()
+        bring_up_to_date(lambda steps: self._say(f"Bringing the database up to date: {steps} steps"))
         self.check(tags=[Tags.database], databases=["default"])
         link = first_run(base_url)
         wait_for_static_files()
@@ -83,13 +82,6 @@ class Command(BaseCommand):
         if link:
             self._say(f"First sign-in: {link}")
         connections.close_all()  # a connection must not be shared with the children about to be forked
-
-    def _migrate(self) -> None:
-        executor = MigrationExecutor(connection)
-        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        if plan:
-            self._say(f"Bringing the database up to date: {len(plan)} steps")
-            call_command("migrate", verbosity=0, interactive=False, skip_checks=True)
 
 
 def _children(listener: socket.socket, workers: int) -> list[Child]:
