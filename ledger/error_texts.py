@@ -90,8 +90,14 @@ TEXTS: dict[str, tuple[Any, Any]] = {
     "form_invalid": (_("A choice on the form does not exist."), _("Reload the page and try again.")),
     "zip_nested": (_("There is another archive inside the ZIP."), _("Unpack it first and register the pictures.")),
     # Evidence that somebody brings.
-    "evidence_unknown": (_("This is neither an evidence ZIP nor a certificate PDF."), _("Drop the file as you received it.")),
-    "evidence_too_large": (_("The file is larger than 64 MiB."), _("Use the command line: python -m ledger.tlog verify FILE.")),
+    "evidence_unknown": (
+        _("This is neither an evidence ZIP nor a certificate PDF."),
+        _("Drop the file as you received it."),
+    ),
+    "evidence_too_large": (
+        _("The file is larger than 64 MiB."),
+        _("Use the command line: python -m ledger.tlog verify FILE."),
+    ),
     "pdf_unreadable": (_("The PDF cannot be read safely."), _("Ask for the file again, or for the evidence ZIP.")),
     "pdf_changed": (
         _("The PDF was changed after it was signed."),
@@ -105,7 +111,10 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("The evidence inside holds, but this PDF was not signed by this site."),
         _("Trust the entry below, not what the PDF prints."),
     ),
-    "pdf_without_bundle": (_("There is no evidence inside this PDF."), _("A certificate carries it as an attachment; ask for the original file.")),
+    "pdf_without_bundle": (
+        _("There is no evidence inside this PDF."),
+        _("A certificate carries it as an attachment; ask for the original file."),
+    ),
     # Jobs.
     "not_sample": (_("Sample data goes into a sample seller only."), _("Load it from the overview of a new seller.")),
     "job.worker_died": (

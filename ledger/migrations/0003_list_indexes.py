@@ -5,20 +5,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0002_cache_table'),
-        ('ledger', '0002_append_only'),
+        ("accounts", "0002_cache_table"),
+        ("ledger", "0002_append_only"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='imagefile',
-            index=models.Index(fields=['seller', 'state', '-id'], name='image_by_state'),
+            model_name="imagefile",
+            index=models.Index(fields=["seller", "state", "-id"], name="image_by_state"),
         ),
         migrations.AddIndex(
-            model_name='statement',
-            index=models.Index(fields=['seller', 'kind', 'logged_at'], name='statement_by_time'),
+            model_name="statement",
+            index=models.Index(fields=["seller", "kind", "logged_at"], name="statement_by_time"),
         ),
     ]

@@ -5,16 +5,15 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0002_cache_table'),
-        ('ledger', '0003_list_indexes'),
+        ("accounts", "0002_cache_table"),
+        ("ledger", "0003_list_indexes"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('state', 'queued')), fields=['queue', 'id'], name='job_waiting'),
+            model_name="job",
+            index=models.Index(condition=models.Q(("state", "queued")), fields=["queue", "id"], name="job_waiting"),
         ),
     ]
