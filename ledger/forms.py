@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
@@ -13,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from ledger.accounts.models import Seller, Store
 from ledger.categories import load_categories
 from ledger.error_texts import error_text
+from ledger.imaging.scan import MAX_FILE_BYTES
 from ledger.services.originals import Upload
 
 MAX_REQUEST_ID = 72  # the column holds 80; each file of a request adds its number
@@ -75,7 +75,7 @@ def is_zip(file: UploadedFile[Any]) -> bool:
 
 def read_upload(file: UploadedFile[Any], request_id: str = "") -> Upload:
     """The file's bytes, one more than the cap at most: what is over it is refused by the scan."""
-    return Upload(file.name or "", file.read(settings.UPLOAD_MAX_BYTES + 1), request_id)
+    return Upload(file.name or "", file.read(MAX_FILE_BYTES + 1), request_id)
 
 
 class OriginalForm(forms.Form):
