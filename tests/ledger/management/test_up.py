@@ -102,6 +102,15 @@ def test_it_runs_no_more_processes_than_it_says(service):
     assert len(children_of(service.pid)) == 4
 
 
+def test_another_terminal_may_add_workers(service):
+    command = service.command("qwork", "fast", "--workers", "1")
+    worker = subprocess.Popen(command, env=service.alias(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    service.wait_for(lambda: len(children_of(worker.pid)) == 3, "worker, pusher and monitor")
+    worker.send_signal(signal.SIGTERM)
+    output, _ = worker.communicate(timeout=30)
+    assert (worker.returncode, output) == (0, "")
+
+
 def test_ctrl_c_ends_it_cleanly(service):
     code, _seconds = service.stop()
     assert code == 0
