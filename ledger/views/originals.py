@@ -23,8 +23,8 @@ from ledger.services.archives import enqueue_zip
 from ledger.services.blobs import read_blob
 from ledger.services.evidence import certificate_of, evidence_zip
 from ledger.services.job_context import JobError
+from ledger.services.log import latest_checkpoint
 from ledger.services.originals import (
-    EXISTING,
     REGISTERED,
     REJECTED,
     Registration,
@@ -111,7 +111,7 @@ def _line(answer: Registration) -> dict[str, Any]:
         "file": answer.file_name,
         "status": answer.status,
         "code": "",
-        "message": _("Already registered") if answer.status == EXISTING else _("Registered"),
+        "message": _("Entry %(seq)d") % {"seq": statement.entry_id},  # the row's chip says what became of the file
         "url": reverse("ledger:original", args=[answer.original.number]),
         "seq": statement.entry_id,
         "leaf_hash": bytes(statement.entry.leaf_hash).hex(),
@@ -168,6 +168,7 @@ def original(request: HttpRequest, number: str) -> HttpResponse:
             rename_original(actor=request.user, original=found, **form.cleaned_data)  # type: ignore[arg-type]
             messages.success(request, _("Saved."))
             return redirect("ledger:original", number=found.number)
+    newest = latest_checkpoint()
     context = {
         "original": found,
         "image": found.image,
@@ -176,6 +177,7 @@ def original(request: HttpRequest, number: str) -> HttpResponse:
         "metadata": _metadata_rows(found.image),
         "private": _private_rows(found.image) if Permission.VIEW_PRIVATE_METADATA in rights else [],
         "events": _story(found),
+        "level": 1 if newest and newest.tree_size > found.statement.entry_id else 0,
     }
     return render(request, "ledger/original_detail.html", context, status=400 if form.errors else 200)
 

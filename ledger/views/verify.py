@@ -33,6 +33,26 @@ CHECK_NAMES = {
     "who": _("The identity is what the entry commits to"),
     "original": _("The picture is the registered file"),
 }
+WRONG_NAMES = {
+    "archive": _("The ZIP cannot be read."),
+    "sums": _("A file is not the one that the list names."),
+    "log": _("The log's description does not fit."),
+    "checkpoint": _("The checkpoint is not well formed."),
+    "signature": _("The checkpoint's signature is wrong."),
+    "witness": _("A witness's signature is wrong."),
+    "proof": _("The proof is not well formed."),
+    "entry": _("The entry was changed or is not well formed."),
+    "inclusion": _("The entry is not in the signed tree."),
+    "claim": _("The claim is not what the entry commits to."),
+    "who": _("The identity is not what the entry commits to."),
+    "original": _("The picture is not the registered file."),
+}
+ROLE_NAMES = {
+    "original": _("original"),
+    "query": _("query picture"),
+    "main": _("main image"),
+    "hidden": _("hidden image"),
+}
 KIND_NAMES = {
     "image.registered": _("Registration of an original picture"),
     "query.recorded": _("Record of a search for copies"),
@@ -47,12 +67,12 @@ def verify(request: HttpRequest) -> HttpResponse:
     """Drop a ZIP or a PDF; the answer comes first, then why, then the raw values."""
     file = request.FILES.get("evidence")
     if request.method != "POST":
-        return render(request, "ledger/verify.html", {"limit": MAX_EVIDENCE_BYTES})
+        return render(request, "ledger/verify.html", {"limit_mib": MAX_EVIDENCE_BYTES // 2**20})
     if file is None:
-        context = {"limit": MAX_EVIDENCE_BYTES, "error": error_text("no_file")}
+        context = {"limit_mib": MAX_EVIDENCE_BYTES // 2**20, "error": error_text("no_file")}
         return render(request, "ledger/verify.html", context, status=400)
     found = verify_evidence(file.read(MAX_EVIDENCE_BYTES + 1))
-    context = {"limit": MAX_EVIDENCE_BYTES, "file_name": file.name, "found": found, **_answer(found)}
+    context = {"limit_mib": MAX_EVIDENCE_BYTES // 2**20, "file_name": file.name, "found": found, **_answer(found)}
     return render(request, "ledger/verify.html", context)
 
 
@@ -82,10 +102,19 @@ def report_context(report: Report) -> dict[str, Any]:
     return {
         "report": report,
         "checks": [_check_row(check) for check in report.checks],
-        "disagreement": _check_row(found) if found else None,
+        "disagreement": found,
+        "disagreement_text": _reason(found) if found else "",
         "kind": KIND_NAMES.get(report.entry.kind, report.entry.kind) if report.entry else "",
         "seller_name": _seller_name(report),
+        "digests": [(ROLE_NAMES.get(digest.role, digest.role), digest) for digest in report.digests],
     }
+
+
+def _reason(check: Check) -> Any:
+    """The first thing that decided against the evidence, in words."""
+    if check.verdict is Verdict.FAILED:
+        return WRONG_NAMES.get(check.name, CHECK_NAMES.get(check.name, check.name))
+    return _("Something that is needed is missing.")
 
 
 def _check_row(check: Check) -> dict[str, Any]:

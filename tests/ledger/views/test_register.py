@@ -78,7 +78,7 @@ def test_an_answer_has_what_the_script_shows(client_of, alice, seller):
         "file": "photo.jpg",
         "status": "registered",
         "code": "",
-        "message": "Registered",
+        "message": "Entry 0",
         "url": f"/originals/{original.number}/",
         "seq": 0,
         "leaf_hash": bytes(original.statement.entry.leaf_hash).hex(),
@@ -97,7 +97,7 @@ def test_the_same_file_again_links_to_its_entry(client_of, alice):
     client = client_of(alice)
     (first,) = results(send(client, photo(), request_id="r1"))
     (again,) = results(send(client, photo(name="copy.jpg"), request_id="r2"))
-    assert (again["status"], again["url"], again["message"]) == ("existing", first["url"], "Already registered")
+    assert (again["status"], again["url"], again["message"]) == ("existing", first["url"], "Entry 0")
 
 
 def test_another_sellers_same_file_is_their_own_and_shows_nothing(client_of, alice, mallory):
