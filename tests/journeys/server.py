@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +42,11 @@ class Site:
     first_link: str
     process: subprocess.Popen[str]
     environment: dict[str, str]
+    log_path: Path
+
+    def log(self) -> str:
+        """The end of what the site printed."""
+        return self.log_path.read_text()[-4000:]
 
     def manage(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run another manage.py command on the same data, as a person in a second terminal would."""
@@ -52,6 +59,20 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextmanager
+def own_database() -> Iterator[str]:
+    """An empty database beside the one the tests were told to use, or "" for SQLite."""
+    url = os.environ.get("ORIGINMARK_DATABASE_URL", "")
+    if not url:
+        yield ""
+        return
+    name = f"originmark_journey_{os.getpid()}_{secrets.token_hex(4)}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield url.rpartition("/")[0] + f"/{name}"
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager
@@ -71,7 +92,7 @@ def running_site(folder: Path, database_url: str = "") -> Iterator[Site]:
     log = (folder / "up.log").open("w+")
     process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT, text=True)
     try:
-        site = Site(f"http://localhost:{port}", "", process, environment)
+        site = Site(f"http://localhost:{port}", "", process, environment, folder / "up.log")
         _wait_until_up(site, folder / "up.log")
         found = re.search(r"First sign-in: (\S+)", (folder / "up.log").read_text())
         site.first_link = found.group(1) if found else ""

@@ -3,15 +3,14 @@ and judges the seconds; here only what must hold on a slow machine too."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from tests.journeys.killing import ROLES, Story, run_story
+from tests.journeys.server import own_database
 
 pytestmark = [
     pytest.mark.journey,
@@ -23,16 +22,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def database_url() -> Iterator[str]:
-    """An empty database beside the one the tests were told to use, or SQLite."""
-    url = os.environ.get("ORIGINMARK_DATABASE_URL", "")
-    if not url:
-        yield ""
-        return
-    name = f"originmark_kill_{os.getpid()}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        yield url.rpartition("/")[0] + f"/{name}"
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with own_database() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
