@@ -116,7 +116,8 @@ class Statement(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["seller", "request_id"], name="request_once_per_seller")]
         indexes = [
-            models.Index(fields=["seller", "-entry"], name="statement_history"),
+            # With the label: a search by name reads this index and nothing else until it finds something.
+            models.Index(fields=["seller", "-entry", "label"], name="statement_search"),
             models.Index(fields=["seller", "kind", "-entry"], name="statement_history_kind"),
             models.Index(fields=["seller", "kind", "logged_at"], name="statement_by_time"),  # counts by week
         ]
@@ -210,6 +211,7 @@ class Original(models.Model):
     store = models.ForeignKey(Store, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     category = models.CharField(max_length=40, blank=True)
     title = models.CharField(max_length=255, blank=True)
+    search_text = models.CharField(max_length=512, blank=True)  # title and file name: what a search by name looks at
     registered_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     registered_at = models.DateTimeField()
 
@@ -218,7 +220,7 @@ class Original(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["seller", "sha256"], name="original_once_per_seller")]
         indexes = [
-            models.Index(fields=["seller", "-id"], name="original_list"),
+            models.Index(fields=["seller", "-id", "search_text"], name="original_search"),
             models.Index(fields=["seller", "category", "-id"], name="original_by_category"),
         ]
 

@@ -74,7 +74,7 @@ def _by_digest(user: User, start: str) -> list[Original]:
 
 
 def _by_name(user: User, text: str) -> list[Original]:
-    rows = Original.objects.visible_to(user).filter(Q(title__icontains=text) | Q(image__file_name__icontains=text))
+    rows = Original.objects.visible_to(user).filter(search_text__icontains=text)
     return list(rows.select_related("image", "seller").order_by("-pk")[: LIMIT + 1])
 
 

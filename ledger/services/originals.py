@@ -234,6 +234,7 @@ def _original(
         sha256=image.sha256,
         category=category,
         store=store,
+        search_text=image.file_name,
         registered_by=actor,
         registered_at=statement.logged_at,
     )
@@ -257,5 +258,7 @@ def store_pictures(*, seller: Seller, uploads: Sequence[Upload]) -> list[ImageFi
 def rename_original(*, actor: User, original: Original, title: str, category: str) -> None:
     """Change what lists call a picture; nothing of it is in the log."""
     require_permission(actor, original.seller, Permission.REGISTER)
-    Original.objects.filter(pk=original.pk).update(title=title[:255], category=category)
+    title = title[:255]
+    search_text = f"{title} {original.image.file_name}".strip()
+    Original.objects.filter(pk=original.pk).update(title=title, category=category, search_text=search_text)
     originals_filed.send(sender=Original, seller_id=original.seller_id, image_ids=[original.image_id])

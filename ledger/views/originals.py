@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -145,7 +144,7 @@ def original_list(request: HttpRequest) -> HttpResponse:
         # The picture's seller is the original's; said twice, the index on it can be used.
         originals = originals.filter(image__seller=seller, image__state=filters["state"])
     if filters["q"]:
-        originals = originals.filter(Q(title__icontains=filters["q"]) | Q(image__file_name__icontains=filters["q"]))
+        originals = originals.filter(search_text__icontains=filters["q"])
     page = Page(originals, request)
     layout = "table" if request.GET.get("layout") == "table" else "grid"
     context = {"page": page, "filters": filters, "layout": layout, "categories": load_categories()}

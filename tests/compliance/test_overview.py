@@ -16,7 +16,7 @@ from compliance.services.search import Question, run_search, start_search
 from ledger.models import ImageFile, ImageState, Job, JobState, LogHead, Original, Statement
 from ledger.services import keys
 from ledger.services.log import seal
-from ledger.services.originals import Upload
+from ledger.services.originals import Upload, rename_original
 from tests.factories import register, register_one
 from tests.images import jpeg_bytes, product_photo
 
@@ -330,8 +330,8 @@ def test_a_digest_of_another_seller_finds_nothing(client_of, original, mallory):
     assert find(client_of(mallory), bytes(original.sha256).hex()).context["found"].is_empty
 
 
-def test_part_of_a_file_name_or_title_finds_the_original(client_of, original, bob):
-    Original.objects.update(title="蓝色托特包")
+def test_part_of_a_file_name_or_title_finds_the_original(client_of, original, alice, bob):
+    rename_original(actor=alice, original=original, title="蓝色托特包", category="")
     client = client_of(bob)
     assert [row.pk for row in find(client, "PHOTO-0").context["found"].by_name] == [original.pk]
     assert [row.pk for row in find(client, "托特").context["found"].by_name] == [original.pk]

@@ -11,6 +11,7 @@ from django.urls import reverse
 from ledger.models import Blob, ImageFile, ImageState, Original
 from ledger.services import keys
 from ledger.services.log import seal
+from ledger.services.originals import rename_original
 from ledger.tlog.verify import Verdict, verify_bundle
 from tests.factories import register, register_one
 from tests.images import exif_bytes, jpeg_bytes, product_photo
@@ -116,7 +117,7 @@ def test_paging_keeps_the_filters(client_of, log, seller, alice):
 
 def test_filters(client_of, original, seller, alice):
     (other,) = (row for row in many(seller, 1) if row.pk != original.pk)
-    Original.objects.filter(pk=other.pk).update(category="bags", title="Blue tote")
+    rename_original(actor=alice, original=other, title="Blue tote", category="bags")
     client = client_of(alice)
     for query, expected in [
         ({"category": "bags"}, [other.pk]),
