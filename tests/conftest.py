@@ -26,6 +26,11 @@ from tests.log_checks import check_log
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's own event loop runs in the test's thread
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file first: begun last, it would keep one process busy while the others have nothing left."""
+    items.sort(key=lambda item: "journeys/test_first_day" not in item.nodeid)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _temporary_directories(tmp_path_factory: pytest.TempPathFactory) -> None:
     django_settings.DATA_DIR = tmp_path_factory.mktemp("data")

@@ -24,8 +24,6 @@ URL = os.environ.get("ORIGINMARK_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
 NOWHERE = "redis://127.0.0.1:9/0"
 KIND = "gallery.update"  # any kind of the fast queue
 
-pytestmark = pytest.mark.xdist_group("redis")
-
 
 @pytest.fixture
 def server() -> redis.Redis:

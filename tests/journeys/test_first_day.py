@@ -17,7 +17,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from tests.images import captioned, jpeg_bytes, product_photo, recompressed
 from tests.journeys.server import CHROMIUM, FLAGS, ROOT, Site, needs_chromium, own_database, running_site
 
-pytestmark = [pytest.mark.browser, pytest.mark.journey, pytest.mark.timeout(900), pytest.mark.xdist_group("journey")]
+pytestmark = [pytest.mark.browser, pytest.mark.journey, pytest.mark.timeout(900)]
 
 EMAIL, PASSWORD = "lin@example.org", "a calm harbour at dusk"
 PHOTOS = 20
@@ -240,7 +240,6 @@ def test_every_page(site: Site, browser: Browser, language: str, theme: str, wid
     _wait_for_overview(site, page)
     for path in PAGES:
         page.goto(site.base + path)
-        page.wait_for_load_state("networkidle")
         complaints += watched.complaints()
     context.close()
     assert complaints == []

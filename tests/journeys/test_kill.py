@@ -15,7 +15,6 @@ from tests.journeys.server import own_database
 pytestmark = [
     pytest.mark.journey,
     pytest.mark.timeout(900),
-    pytest.mark.xdist_group("journey"),
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
 ]
 

@@ -14,7 +14,7 @@ from ledger.services.setup import create_log
 from tests.factories import PASSWORD
 from tests.journeys.server import CHROMIUM, FLAGS, needs_chromium
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser]
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,6 @@ PATIENCE_S = 60.0  # for machines with much else to do; the seconds are measured
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(600),
-    pytest.mark.xdist_group("cluster"),
     pytest.mark.skipif(sys.platform != "linux", reason="needs PR_SET_PDEATHSIG and /proc"),
 ]
 

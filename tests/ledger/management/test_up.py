@@ -17,7 +17,6 @@ from tests.journeys.killing import Service, children_of
 
 pytestmark = [
     pytest.mark.timeout(600),
-    pytest.mark.xdist_group("up"),
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
 ]
 
