@@ -23,3 +23,15 @@ class BadWeightsError(SearchError):
     """The shipped weights do not describe a score that falls as distances grow."""
 
     code = "bad_weights"
+
+
+class BadCodebookError(SearchError):
+    """A codebook of the wrong shape, or a segment whose codes were made with another codebook."""
+
+    code = "bad_codebook"
+
+
+class BadSegmentError(SearchError):
+    """A saved segment that is cut, altered or of an unknown version."""
+
+    code = "bad_segment"

@@ -1,0 +1,317 @@
+"""Descriptors of many pictures, searched together: sealed segments that never change, and one that still grows.
+
+A descriptor costs 16 bytes of code (product quantisation, Jegou et al., PAMI 2011), 8 of number and 4 of geometry;
+350 of them make a picture. The number of a descriptor is its picture's slot times 512 plus its rank, so that a bitmap
+of pictures is a bitmap of descriptors and deletions and filters act inside the search. The growing segment holds the
+same codes, so sealing it changes no answer. Everything here can be rebuilt from the blobs of features.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from compliance.search.codebook import (
+    LISTS,
+    PIECES,
+    Codebook,
+    coarse_search,
+    shipped_codebook,
+    transformed_list,
+)
+from compliance.search.errors import BadSegmentError
+from ledger.imaging.features import DIMENSIONS, Features
+
+VERSION = 1
+# Of the 400 spots kept: 28 bytes each, 9.8 KB a picture.
+DESCRIPTORS_PER_IMAGE = 350
+SLOT_BITS = 9
+SLOT_SPAN = 1 << SLOT_BITS
+BITMAP_BYTES_PER_SLOT = SLOT_SPAN // 8
+NEIGHBOURS = 8
+PROBES = 4
+# Geometry in the index is for voting only: 1/256 of the frame, sixteenth octaves of size, 1/256 turn.
+SIZE_STEPS = 16
+GRID = 256
+
+Floats32 = NDArray[np.float32]
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Query features with their neighbours in the index, one row per pair.
+
+    view: which of the asked views; spot: feature number in it; image_ids; squared: distance of the codes; geometry
+    float32 (n, 4) as in Features, roughly; frame float32 (n, 2): width and height of the neighbour's working frame.
+    """
+
+    view: NDArray[np.int64]
+    spot: NDArray[np.int64]
+    image_ids: Ids
+    squared: Floats32
+    geometry: Floats32
+    frame: Floats32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ask:
+    """One view of a query: its features, and which member of its class each descriptor has become (see codebook)."""
+
+    features: Features
+    member: int
+
+
+class Segment:
+    """Codes of a fixed order of pictures; deleted ones are only marked."""
+
+    def __init__(self, codebook: Codebook) -> None:
+        self.codebook = codebook
+        self._lists = _empty_lists(codebook)
+        self.image_ids: Ids = np.zeros(0, np.int64)
+        self.frames: NDArray[np.uint16] = np.zeros((0, 2), np.uint16)
+        self.starts: Ids = np.zeros(1, np.int64)
+        self.geometry: NDArray[np.uint8] = np.zeros((0, 4), np.uint8)
+        self.alive: NDArray[np.bool_] = np.zeros(0, np.bool_)
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    @property
+    def size_bytes(self) -> int:
+        """Codes, numbers and geometry, deleted pictures included; without the shared codebook."""
+        side = (self.image_ids, self.frames, self.starts, self.geometry, self.alive)
+        return int(self._lists.ntotal) * (PIECES + 8) + sum(array.nbytes for array in side)
+
+    def append(self, image_ids: Sequence[int], features: Sequence[Features]) -> None:
+        """Add pictures at the end."""
+        cut = [one.strongest(DESCRIPTORS_PER_IMAGE) for one in features]
+        counts = np.array([len(one) for one in cut], np.int64)
+        slots = np.arange(len(self), len(self) + len(cut))
+        numbers = np.concatenate([(slot << SLOT_BITS) + np.arange(n) for slot, n in zip(slots, counts, strict=True)])
+        if len(numbers):
+            vectors = np.concatenate([one.descriptors for one in cut]).astype(np.float32)
+            self._lists.add_with_ids(vectors, numbers)
+        self.image_ids = np.concatenate([self.image_ids, np.array(image_ids, np.int64)])
+        self.frames = np.concatenate([self.frames, np.array([(one.width, one.height) for one in cut], np.uint16)])
+        self.starts = np.concatenate([self.starts, self.starts[-1] + counts.cumsum()])
+        self.geometry = np.concatenate([self.geometry, *(_pack(one) for one in cut)])
+        self.alive = np.concatenate([self.alive, np.ones(len(cut), np.bool_)])
+
+    def search(self, vectors: Floats32, lists: Ids, allowed: Ids | None) -> tuple[Floats32, Ids]:
+        """(squared distance, number) of the nearest codes, each (n, 8); number -1 where there are no more."""
+        count = len(vectors)
+        squared = np.full((count, NEIGHBOURS), np.inf, np.float32)
+        numbers = np.full((count, NEIGHBOURS), -1, np.int64)
+        usable = self._usable(allowed)
+        if usable is None or usable.any():
+            _scan(self._lists, vectors, lists, (squared, numbers), usable)
+        return squared, numbers
+
+    def _usable(self, allowed: Ids | None) -> NDArray[np.bool_] | None:
+        """bool per slot, or None when every slot may answer."""
+        if allowed is None:
+            return None if self.alive.all() else self.alive
+        usable: NDArray[np.bool_] = self.alive & np.isin(self.image_ids, allowed)
+        return usable
+
+    def describe(self, numbers: Ids) -> tuple[Ids, Floats32, Floats32]:
+        """(image ids, geometry, frames) of descriptor numbers."""
+        slots = numbers >> SLOT_BITS
+        rows = self.starts[slots] + (numbers & (SLOT_SPAN - 1))
+        frames = self.frames[slots].astype(np.float32)
+        return self.image_ids[slots], _unpack(self.geometry[rows], frames), frames
+
+    def save(self, folder: Path) -> None:
+        """Two files into an existing folder: codes.faiss and pictures.npz. The caller makes the folder appear whole."""
+        faiss.write_index(self._lists, str(folder / "codes.faiss"))
+        head = {"version": VERSION, "codebook": self.codebook.digest.hex(), "descriptors": int(self._lists.ntotal)}
+        out = io.BytesIO()
+        np.savez(
+            out,
+            head=np.frombuffer(json.dumps(head).encode(), np.uint8),
+            image_ids=self.image_ids,
+            frames=self.frames,
+            starts=self.starts,
+            geometry=self.geometry,
+            alive=self.alive,
+        )
+        (folder / "pictures.npz").write_bytes(out.getvalue())
+
+    @classmethod
+    def open(cls, folder: Path, codebook: Codebook | None = None) -> Segment:
+        """A saved segment, its codes mapped into memory (shared between processes), or BadSegmentError."""
+        segment = cls(codebook or shipped_codebook())
+        try:
+            with np.load(folder / "pictures.npz", allow_pickle=False) as arrays:
+                head = json.loads(arrays["head"].tobytes())
+                for name in ("image_ids", "frames", "starts", "geometry", "alive"):
+                    setattr(segment, name, arrays[name])
+            segment._lists = faiss.read_index(str(folder / "codes.faiss"), faiss.IO_FLAG_MMAP_IFC)
+        except (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
+            raise BadSegmentError(f"{type(error).__name__}: {error}"[:160]) from error
+        segment._check(head)
+        segment._lists.nprobe = PROBES
+        return segment
+
+    def _check(self, head: dict[str, Any]) -> None:
+        expected = {"version": VERSION, "codebook": self.codebook.digest.hex(), "descriptors": int(self.starts[-1])}
+        if head != expected or self._lists.ntotal != self.starts[-1]:
+            raise BadSegmentError(f"{head} where {expected} was expected")
+        if not len(self.image_ids) == len(self.frames) == len(self.starts) - 1 == len(self.alive):
+            raise BadSegmentError("columns of unequal length")
+
+
+class SegmentIndex:
+    """Pictures of one seller: sealed segments and a growing one. An id that is added again replaces the old picture."""
+
+    def __init__(self, segments: Iterable[Segment] = (), codebook: Codebook | None = None) -> None:
+        self.codebook = codebook or shipped_codebook()
+        self._coarse = coarse_search(self.codebook)
+        self.sealed = list(segments)
+        self.tail = Segment(self.codebook)
+
+    def __len__(self) -> int:
+        return sum(int(segment.alive.sum()) for segment in self._all())
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory or mapped files of all segments."""
+        return sum(segment.size_bytes for segment in self._all())
+
+    def image_ids(self) -> Ids:
+        """Ids of the pictures that can be found, ascending."""
+        return np.sort(np.concatenate([segment.image_ids[segment.alive] for segment in self._all()]))
+
+    def add(self, pictures: Iterable[tuple[int, Features]]) -> None:
+        """Add or replace pictures; they can be found at once."""
+        newest = dict(pictures)
+        self.delete(newest)
+        if newest:
+            self.tail.append(list(newest), list(newest.values()))
+
+    def delete(self, image_ids: Iterable[int]) -> int:
+        """Mark pictures as deleted; how many there were."""
+        wanted = np.fromiter(image_ids, np.int64)
+        count = 0
+        for segment in self._all():
+            gone = segment.alive & np.isin(segment.image_ids, wanted)
+            if gone.any():
+                # A new array, not a change: a search in another thread keeps what it began with.
+                segment.alive = segment.alive & ~gone
+                count += int(gone.sum())
+        return count
+
+    def seal(self) -> Segment:
+        """The growing segment becomes one that never grows; a new one starts empty."""
+        segment, self.tail = self.tail, Segment(self.codebook)
+        self.sealed.append(segment)
+        return segment
+
+    def neighbours(self, asks: Sequence[Ask], allowed: Ids | None = None) -> Pairs:
+        """The nearest codes of every descriptor of every view, at most 8 each; only pictures in `allowed` if given.
+
+        The first view must be the original one: its lists are searched, those of the others looked up.
+        """
+        vectors, lists = self._lists_of(asks)
+        views = np.concatenate([np.full(len(ask.features), n, np.int64) for n, ask in enumerate(asks)])
+        spots = np.concatenate([np.arange(len(ask.features), dtype=np.int64) for ask in asks])
+        parts = [_found(s, *s.search(vectors, lists, allowed)) for s in self._all() if len(s) and len(vectors)]
+        if not parts:
+            return _no_pairs()
+        rows, squared, image_ids, geometry, frames = (np.concatenate(column) for column in zip(*parts, strict=True))
+        if len(parts) > 1:
+            keep = _nearest(rows, squared, image_ids)
+            rows, squared, image_ids = rows[keep], squared[keep], image_ids[keep]
+            geometry, frames = geometry[keep], frames[keep]
+        return Pairs(views[rows], spots[rows], image_ids, squared, geometry, frames)
+
+    def _lists_of(self, asks: Sequence[Ask]) -> tuple[Floats32, Ids]:
+        vectors = [ask.features.descriptors.astype(np.float32) for ask in asks]
+        if not len(vectors[0]):
+            return np.zeros((0, DIMENSIONS), np.float32), np.zeros((0, PROBES), np.int64)
+        lists = self._coarse.search(vectors[0], PROBES)[1]
+        return np.concatenate(vectors), np.concatenate(
+            [transformed_list(lists[: len(ask.features)], ask.member) for ask in asks]
+        )
+
+    def _all(self) -> list[Segment]:
+        return [*self.sealed, self.tail]
+
+
+def _empty_lists(codebook: Codebook) -> Any:
+    """FAISS's inverted lists with our codebook. Codes are of whole vectors, not of residuals: the table of distances
+    is then made once per query instead of once per list, and no 67 MB table per process is precomputed."""
+    coarse = faiss.IndexFlatL2(DIMENSIONS)
+    coarse.add(codebook.centroids)
+    lists = faiss.IndexIVFPQ(coarse, DIMENSIONS, LISTS, PIECES, 8)
+    lists.by_residual = False
+    lists.use_precomputed_table = -1
+    faiss.copy_array_to_vector(codebook.pieces.ravel(), lists.pq.centroids)
+    lists.is_trained = True
+    lists.nprobe = PROBES
+    return lists
+
+
+def _scan(
+    lists: Any,
+    vectors: Floats32,
+    assigned: Ids,
+    out: tuple[Floats32, Ids],
+    usable: NDArray[np.bool_] | None,
+) -> None:
+    assigned = np.ascontiguousarray(assigned)
+    zeros = np.zeros(assigned.shape, np.float32)
+    options, bitmap = None, None
+    if usable is not None:
+        bitmap = np.repeat(np.where(usable, 255, 0).astype(np.uint8), BITMAP_BYTES_PER_SLOT)
+        selector = faiss.IDSelectorBitmap(len(bitmap), faiss.swig_ptr(bitmap))
+        options = faiss.SearchParametersIVF(sel=selector, nprobe=PROBES)
+    pointers = [faiss.swig_ptr(array) for array in (assigned, zeros, *out)]
+    lists.search_preassigned_c(
+        len(vectors), faiss.swig_ptr(vectors), NEIGHBOURS, *pointers, False, *([options] if options else [])
+    )
+
+
+def _found(segment: Segment, squared: Floats32, numbers: Ids) -> tuple[Ids, Floats32, Ids, Floats32, Floats32]:
+    rows, columns = np.nonzero(numbers >= 0)
+    return rows, squared[rows, columns], *segment.describe(numbers[rows, columns])
+
+
+def _nearest(rows: Ids, squared: Floats32, image_ids: Ids) -> Ids:
+    """Positions of the nearest 8 of each row, in the order of rows; equal distances go to the lower image id."""
+    order = np.lexsort((image_ids, squared, rows))
+    rank = np.arange(len(rows)) - np.searchsorted(rows[order], rows[order])
+    return order[rank < NEIGHBOURS]
+
+
+def _no_pairs() -> Pairs:
+    none = np.zeros(0, np.int64)
+    return Pairs(none, none, none, np.zeros(0, np.float32), np.zeros((0, 4), np.float32), np.zeros((0, 2), np.float32))
+
+
+def _pack(features: Features) -> NDArray[np.uint8]:
+    geometry = features.geometry
+    x = geometry[:, 0] * GRID / max(1, features.width)
+    y = geometry[:, 1] * GRID / max(1, features.height)
+    size = np.rint(np.log2(np.maximum(geometry[:, 2], 1)) * SIZE_STEPS)
+    angle = np.rint(geometry[:, 3] * GRID / 360) % GRID
+    packed: NDArray[np.uint8] = np.clip(np.column_stack([x, y, size, angle]), 0, 255).astype(np.uint8)
+    return packed
+
+
+def _unpack(packed: NDArray[np.uint8], frames: Floats32) -> Floats32:
+    geometry = packed.astype(np.float32)
+    geometry[:, :2] = (geometry[:, :2] + 0.5) * frames / GRID
+    geometry[:, 2] = np.exp2(geometry[:, 2] / SIZE_STEPS)
+    geometry[:, 3] *= 360 / GRID
+    return geometry
