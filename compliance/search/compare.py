@@ -16,9 +16,15 @@ from compliance.search.nominate import View, views_of
 from ledger.imaging.agreement import Agreement, agree, between_centres
 from ledger.imaging.feature_blob import Reference
 from ledger.imaging.features import QUERY, Features, Grey, extract_grey, grey_frame
-from ledger.imaging.geometry import Placement, locate
+from ledger.imaging.geometry import Placement, apply, locate
 
 SPREAD_CELLS = 4
+# A closer look: only at parts of up to half the frame, where something agrees but not yet beyond doubt.
+FEWEST_TO_LOOK_AGAIN = 6
+ENOUGH_INLIERS = 60
+SMALLEST_PART = 48
+LARGEST_PART = 0.5
+PART_MARGIN = 0.08
 HULL_AGREES = 0.8
 HULL_AGREES_WELL = 0.95
 FEWEST_TEXTURED = 30
@@ -65,11 +71,44 @@ def compare(query: QueryPicture, reference: Reference, view: View, votes: float 
     placement = locate(query.views[view], reference.features)
     if placement is None:
         return None
+    placement = look_again(query.frame(view), reference.features, placement)
     portrait = reference.decode_portrait()
     matrix = placement.matrix @ np.linalg.inv(_to_portrait(reference.features, portrait))
     agreement = agree(query.frame(view), portrait, matrix)
     measures = describe(placement, agreement, reference, portrait)
     return Comparison(view, votes, placement, agreement, matrix, measures)
+
+
+def look_again(frame: Grey, reference: Features, placement: Placement) -> Placement:
+    """The placement after a closer look at the part of the frame where the reference seems to be, if that finds more.
+
+    In a collage the strongest features are shared out among all its pictures; the part alone yields several times as
+    many. The result is in places of the whole frame, like the first one.
+    """
+    left, top, right, bottom = _part(frame, reference, placement)
+    width, height = right - left, bottom - top
+    is_worth_it = FEWEST_TO_LOOK_AGAIN <= placement.inliers < ENOUGH_INLIERS
+    if not is_worth_it or min(width, height) < SMALLEST_PART or width * height > LARGEST_PART * frame.size:
+        return placement
+    part = grey_frame(np.ascontiguousarray(frame[top:bottom, left:right]), QUERY)
+    closer = extract_grey(part, QUERY.limit)
+    geometry = closer.geometry.copy()
+    factors = np.array([width / part.shape[1], height / part.shape[0]], np.float32)
+    geometry[:, :2] = (geometry[:, :2] + 0.5) * factors - 0.5 + np.array([left, top], np.float32)
+    geometry[:, 2] *= float(np.sqrt(factors[0] * factors[1]))
+    found = locate(Features(geometry, closer.descriptors, frame.shape[1], frame.shape[0]), reference)
+    return placement if found is None or found.inliers <= placement.inliers else found
+
+
+def _part(frame: Grey, reference: Features, placement: Placement) -> tuple[int, int, int, int]:
+    """(left, top, right, bottom) around the place of the reference with a margin, within the frame."""
+    corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1)]) * np.array([reference.width, reference.height])
+    seen = apply(placement.matrix, corners)
+    margin = PART_MARGIN * (seen.max(axis=0) - seen.min(axis=0))
+    bounds = np.array([frame.shape[1], frame.shape[0]])
+    low = np.clip(seen.min(axis=0) - margin, 0, bounds).astype(int)
+    high = np.clip(seen.max(axis=0) + margin, 0, bounds).astype(int)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
 def describe(placement: Placement, agreement: Agreement, reference: Reference, portrait: Grey) -> NDArray[np.float64]:
