@@ -60,8 +60,6 @@ _REGION_PRODUCTS = (
     ("odds_hull_well", "repeats"),
     ("odds_hull_detail", "repeats"),
     ("inliers", "repeats"),
-    ("odds_hull_well", "odds_hull_detail"),
-    ("odds_hull_well", "log_residual"),
     ("spread", "odds_hull_well"),
     ("inliers", "hull"),
     ("share", "odds_hull_well"),
@@ -105,6 +103,30 @@ def _odds(share: Floats, slack: float) -> Floats:
 
 
 FORMS = {"whole": whole_terms, "region": region_terms}
+
+# What must not raise the score when it grows: misses, distortion, and agreement of what repeats itself anyway. Everything
+# else must not lower it. Without these signs a fit can call pictures unlike its own (drawn ones, three features in place,
+# 3 % agreeing) copies.
+LOWERING = frozenset(
+    {
+        "residual",
+        "log_residual",
+        "inliers*log_residual",
+        "scaled",
+        "stretched",
+        "perspective",
+        "repeats",
+        "repeats_well",
+    }
+    | {"hull_well*repeats", "odds_hull_well*repeats", "odds_hull_detail*repeats", "inliers*repeats", "texture"}
+)
+
+
+def sign_of(term: str) -> float:
+    """-1 for a term that may only lower the score, else 1."""
+    return -1.0 if term in LOWERING else 1.0
+
+
 TERM_NAMES = {form: tuple(make(np.zeros((1, len(MEASURES))))) for form, make in FORMS.items()}
 
 
