@@ -1,9 +1,9 @@
 """Fits the score of copies: `python -m compliance.search.fit_copies --split SPLIT_DIR --bench BENCH_DIR --seed 7`.
 
-The benchmark is not part of this package; its folders are named on the command line. Every query of a plan is searched,
-each comparison becomes a row of measurements, two logistic regressions (see terms.py) tell right from wrong ones. Originals are divided into
-five folds by their id; the point that becomes score 85 is read off logits of folds that the weights had not seen.
-Pictures of the same scene are left out, as the benchmark's rules say. Same input, same file.
+Each comparison of every query of a plan becomes a row of measurements; two logistic regressions (terms.py) tell right
+from wrong ones. Originals are divided into five folds by their id; the point that becomes score 85 is read off folds
+that the weights had not seen. Pictures of the same scene are left out, as the benchmark's rules say. The benchmark is
+not part of this package; its folders are named on the command line. Same input, same file.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def training_rows(samples: Iterable[Sample]) -> tuple[Floats, Floats, NDArray[np
 
 
 def fit_signed(rows: Floats, labels: Floats, signs: Floats) -> tuple[float, Floats]:
-    """Like fit_logistic, but no weight has another sign than `signs`: the worst offender is dropped until none is left."""
+    """Like fit_logistic, but no weight has another sign than `signs`: the worst is dropped until all are right."""
     kept = np.ones(rows.shape[1], bool)
     spread = rows.std(axis=0)
     while True:

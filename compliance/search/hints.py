@@ -15,8 +15,8 @@ from ledger.imaging.agreement import Agreement, agree
 from ledger.imaging.feature_blob import Reference
 from ledger.imaging.features import Grey, Profile, grey_frame
 
-# Settled only above all of these. Of 1,266 wrong pairs with a near fingerprint in the benchmark (seed 1), photographs of
-# the same scene moments later included, the best had .62, .84 and .57; half of the right ones 1.00, .99 and .96.
+# Settled only above all of these. Of 1,266 wrong pairs with a near fingerprint in the benchmark (seed 1), photographs
+# of the same scene moments later included, the best had .62, .84 and .57; half of the right ones 1.00, .99 and .96.
 LEAST_AGREEING = 0.95
 LEAST_MEDIAN = 0.93
 LEAST_DETAIL = 0.7

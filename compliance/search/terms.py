@@ -104,9 +104,9 @@ def _odds(share: Floats, slack: float) -> Floats:
 
 FORMS = {"whole": whole_terms, "region": region_terms}
 
-# What must not raise the score when it grows: misses, distortion, and agreement of what repeats itself anyway. Everything
-# else must not lower it. Without these signs a fit can call pictures unlike its own (drawn ones, three features in place,
-# 3 % agreeing) copies.
+# What must not raise the score when it grows: misses, distortion, and agreement of what repeats itself anyway. All else
+# must not lower it. Without these signs a fit can call pictures unlike its own copies: drawn ones with three features
+# in place and 3 % agreeing were.
 LOWERING = frozenset(
     {
         "residual",

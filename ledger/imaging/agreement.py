@@ -34,10 +34,11 @@ Mask = NDArray[np.bool_]
 class Agreement:
     """What the pixels say, in the reference portrait's frame (height, width).
 
-    correlation float32 -1..1 per pixel, detail the same of the finest structure alone; textured bool; inside bool: where the query covers the reference; warped uint8:
-    the query as it lies over the portrait. Shares 0..1: overlap = of the reference seen in the query, texture = of the
-    frame that can be judged, agreeing and agreeing_well = of the textured part above .7 and .9, explained = of the
-    query's textured area that the reference covers. median: of the correlation; overall: one correlation over all.
+    correlation float32 -1..1 per pixel, detail the same of the finest structure alone; textured bool; inside bool:
+    where the query covers the reference; warped uint8: the query as it lies over the portrait. Shares 0..1: overlap =
+    of the reference seen in the query, texture = of the frame that can be judged, agreeing and agreeing_well = of the
+    textured part above .7 and .9, explained = of the query's textured area that the reference covers. median: of the
+    correlation; overall: one correlation over all.
     """
 
     correlation: Floats32

@@ -39,10 +39,10 @@ class Edits:
     """The edits of a copy. Shares and boxes 0..1; boxes are (left, top, right, bottom).
 
     turned: degrees clockwise, -180..180, after mirroring. scale: copy pixels per original pixel, of the two working
-    frames. stretched: longer scale by shorter, minus 1. leaning: the perspective is not that of the original. kept: share
-    of the original still seen, kept_box: where, in the original. place: the original's corners in the copy, from its top
-    left clockwise. fills: share of the copy's content that is the original. brightness, contrast: factors. tint: mean
-    change of colour, 0 = none. added: boxes in the original's frame where something else is seen.
+    frames. stretched: longer scale by shorter, minus 1. leaning: the perspective is not that of the original. kept:
+    share of the original still seen, kept_box: where, in the original. place: the original's corners in the copy, from
+    its top left clockwise. fills: share of the copy's content that is the original. brightness, contrast: factors.
+    tint: mean change of colour, 0 = none. added: boxes in the original's frame where something else is seen.
     """
 
     mirrored: bool

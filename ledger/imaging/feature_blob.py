@@ -1,8 +1,8 @@
 """Features of one picture as bytes for the blob store, with a small grey portrait of it. Evidence: versioned, checked.
 
 Little endian: magic, version, working frame (width, height), count of features, portrait length, CRC-32 of all but
-itself, then geometry (uint16 x 4 each), descriptors (128 bytes each), tint (16 x 16 x 2), portrait (grey WebP). With tint and
-portrait two pictures can be compared pixel by pixel, and the comparison shown, without the original file.
+itself, then geometry (uint16 x 4 each), descriptors (128 bytes each), tint (16 x 16 x 2), portrait (grey WebP). With
+tint and portrait two pictures can be compared pixel by pixel, and the comparison shown, without the original file.
 """
 
 from __future__ import annotations
