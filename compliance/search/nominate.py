@@ -29,7 +29,7 @@ NOMINEES = 8
 MIRRORED_SPOTS = 500
 INVERTED_SPOTS = 250
 # Below this many votes a picture is not worth a comparison: the best of a query without a copy has 2.7 at the median,
-# a true copy 47 at the median and 4.7 at the second percentile (benchmark, seed 1).
+# a true copy 47 at the median and 4.7 at the first percentile (204 copies, seed 1).
 FEWEST_VOTES = 2.0
 
 VIEWS = ("upright", "mirrored", "inverted")

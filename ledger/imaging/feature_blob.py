@@ -39,7 +39,8 @@ MAX_BYTES = 60_000
 PORTRAIT_SIDE = 224
 TINT_SIDE = 16
 TINT_BYTES = 2 * TINT_SIDE**2
-# Tried in turn until the blob fits: 400 features leave 5.5 KB, which a soft photo needs at 80 and dense lace at 30.
+# Tried in turn until the blob fits: 400 features leave about 5 KB. Of 100 photos 46 fitted at 80, 27 at 60, 22 at 45 or
+# 30, and 5 below.
 PORTRAIT_QUALITIES = (80, 60, 45, 30, 15, 5, 0)
 PORTRAIT_METHOD = 4  # libwebp's default effort
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from ledger.imaging.features import Features
 
-# Bytes of RootSIFT: unrelated descriptors of product photos are 350..500 apart, copies under 250 (benchmark trial).
+# Bytes of RootSIFT. Between unrelated product photos the nearest descriptors are 181..341 apart (5th to 95th
+# percentile, 25 pairs), between a photo and a smaller JPEG of it 25..150: this bound decides nothing, it saves work.
 FARTHEST = 320.0
 SPREAD = 130.0
 RATIO = 0.9
