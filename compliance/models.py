@@ -120,6 +120,30 @@ class GalleryItem(models.Model):
         return str(self.image)
 
 
+class IndexSegment(models.Model):
+    """Sealed features of a seller's gallery on disk: a cache of blobs that every process opens instead of reading them.
+
+    It holds each picture of generations up to `generation` that no segment with a lower number holds.
+    """
+
+    seller = models.ForeignKey(Seller, on_delete=models.CASCADE, related_name="+")
+    number = models.IntegerField()
+    generation = models.BigIntegerField()
+    pictures = models.IntegerField()
+    features_version = models.SmallIntegerField()
+    folder = models.CharField(max_length=40)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["seller", "number"], name="segment_number")]
+        ordering = ["number"]
+
+    def __str__(self) -> str:
+        return f"{self.seller} · {self.number}"
+
+
 class RunState(models.TextChoices):
     WAITING = "waiting", _("waiting")
     DONE = "done", _("done")
@@ -173,6 +197,7 @@ class Candidate(models.Model):
     score_milli = models.IntegerField()  # 0..100,000: thousandths of a point
     verdict = models.CharField(max_length=30)
     distances = models.JSONField(default=dict)
+    evidence = models.JSONField(default=dict)  # how the picture lies in the query and what was done to it
     facts = models.JSONField(default=dict)  # product id, listing time, country, title, url as of the search
     image = models.ForeignKey(ImageFile, on_delete=models.PROTECT, related_name="+")
     original = models.ForeignKey(Original, null=True, on_delete=models.SET_NULL, related_name="+")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from compliance.services.checks import run_check
+from compliance.services.feature_index import SEAL_JOB, seal_segments, sweep_segments
 from compliance.services.gallery import refresh_gallery, sweep_gallery, update_gallery
 from compliance.services.sample import load_sample
 from compliance.services.search import run_search
@@ -30,7 +31,14 @@ def check(ctx: JobContext, run_id: int) -> dict[str, str]:
     return {"number": run.number, "verdict": run.verdict, "code": run.error_code}
 
 
+@job(SEAL_JOB, queue=HEAVY, timeout_s=590)
+def seal(ctx: JobContext) -> dict[str, int]:
+    assert ctx.job.seller is not None  # noqa: S101 - this kind is always somebody's
+    return {"pictures": seal_segments(seller=ctx.job.seller, progress=ctx.progress)}
+
+
 periodic("gallery", interval_s=60)(sweep_gallery)
+periodic("search index", interval_s=60)(sweep_segments)
 
 
 @job("sample.load", queue=HEAVY, timeout_s=590)

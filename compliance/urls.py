@@ -20,6 +20,7 @@ urlpatterns = [
     path("search/method/", search.search_method, name="search_method"),
     path("search/<str:number>/", search.search_result, name="search_result"),
     path("search/<str:number>/again/", search.search_again, name="search_again"),
+    path("search/<str:number>/<int:rank>/agreement.png", search.search_agreement, name="search_agreement"),
     path("search/<str:number>/receipt.pdf", search.search_receipt, name="search_receipt"),
     path("search/<str:number>/evidence.zip", search.search_bundle, name="search_bundle"),
     path("catalogues/", catalogues.catalogues, name="catalogues"),

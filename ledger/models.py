@@ -170,6 +170,7 @@ class ImageFile(models.Model):
     private_metadata = models.JSONField(default=dict)  # place and serial numbers
     analysis_version = models.SmallIntegerField(default=0)
     has_thumbnails = models.BooleanField(default=False)
+    features_version = models.SmallIntegerField(default=0)  # of the part with local features; 0 none, < 0 failed
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = SellerQuerySet.as_manager()
@@ -178,6 +179,7 @@ class ImageFile(models.Model):
         indexes = [
             models.Index(fields=["seller", "sha256"], name="image_by_digest"),
             models.Index(fields=["seller", "state", "-id"], name="image_by_state"),
+            models.Index(fields=["state", "features_version"], name="image_by_features"),
         ]
 
     def __str__(self) -> str:

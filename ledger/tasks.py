@@ -8,7 +8,7 @@ from ledger.services.job_registry import HEAVY, job
 from ledger.services.jobs import release_dead_workers, run_job, sweep_jobs
 from ledger.services.log import seal_if_due
 from ledger.services.periodic import periodic
-from ledger.services.pictures import analyse_pictures, sweep_pictures
+from ledger.services.pictures import analyse_pictures, extract_features, sweep_features, sweep_pictures
 
 
 def run(job_id: int) -> None:
@@ -22,6 +22,11 @@ def analyse(ctx: JobContext, image_ids: list[int]) -> dict[str, int]:
     return {"pictures": len(image_ids), "undecodable": undecodable}
 
 
+@job("pictures.features", queue=HEAVY)
+def features(ctx: JobContext, image_ids: list[int]) -> dict[str, int]:
+    return {"made": extract_features(image_ids=image_ids, progress=ctx.progress)}
+
+
 @job("originals.register_zip", timeout_s=590)
 def register_zip(ctx: JobContext, **args: Any) -> dict[str, Any]:
     return archives.register_zip(ctx, **args)
@@ -31,3 +36,4 @@ periodic("jobs of dead workers", interval_s=1)(release_dead_workers)
 periodic("lost jobs", interval_s=2)(sweep_jobs)
 periodic("checkpoint", interval_s=5)(seal_if_due)
 periodic("sealed pictures", interval_s=60)(sweep_pictures)
+periodic("missing features", interval_s=30)(sweep_features)

@@ -16,6 +16,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from compliance.search.index import EVERYTHING, MAX_RADIUS, Drift, Filter, Hit, Item, Probe, ScanIndex
 
 DEFAULT_CACHE_BYTES = 256 * 1024 * 1024
@@ -95,6 +98,10 @@ class HashScan:
     def query(self, probe: Probe, where: Filter = EVERYTHING, k: int = 10, radius: int = MAX_RADIUS) -> list[Hit]:
         """See Index."""
         return self._scan.query(probe, where, k, radius)
+
+    def matching(self, where: Filter) -> NDArray[np.int64]:
+        """Ids of the rows that the filter lets through."""
+        return self._scan.matching(where)
 
     def refresh(self) -> None:
         """Load what has been committed before this call. Several callers at once load once."""

@@ -1,4 +1,4 @@
-"""The engines as the copy-detection benchmark wants them: `compliance.search.benchmark:system` and `:fingerprints`.
+"""The engine as the copy-detection benchmark wants it: `compliance.search.benchmark:system`.
 
 The same decoder, features, index and score as the product; only the queue, the child process and the database are
 missing.
@@ -13,11 +13,10 @@ import cv2
 import faiss
 
 from compliance.search.compare import QueryPicture, make_query
-from compliance.search.engine import search
 from compliance.search.finder import CopyQuery, Gallery, find_copies
 from compliance.search.hints import coarse_look
 from compliance.search.index import Item, Probe, ScanIndex
-from compliance.search.query import Query, usable_views, view_of
+from compliance.search.query import usable_views, view_of
 from compliance.search.score import THRESHOLD
 from compliance.search.segments import SegmentIndex
 from ledger.imaging.analysis import digest_pixels
@@ -25,38 +24,6 @@ from ledger.imaging.decode import decode_picture
 from ledger.imaging.edits import TINT_SAMPLE
 from ledger.imaging.feature_blob import format_features, make_reference, make_tint, parse_features
 from ledger.imaging.fingerprint import dihedral_fingerprints, fingerprint
-
-
-class Fingerprints:
-    """The first engine: a gallery of fingerprints that is filled once and then asked."""
-
-    name = "originmark.fingerprints"
-    threshold = THRESHOLD
-
-    def __init__(self) -> None:
-        self._ids: list[str] = []
-        self._items: list[Item] = []
-        self._index = ScanIndex()
-        self.bytes_per_image = 0.0
-
-    def add(self, ident: str, data: bytes) -> None:
-        """Take one gallery picture."""
-        image = decode_picture(data).image
-        phash, dhash = view_of(fingerprint(image))
-        digest = hashlib.sha256(data).digest()
-        self._items.append(Item(len(self._ids), digest, digest_pixels(image), phash, dhash))
-        self._ids.append(ident)
-
-    def finish(self) -> None:
-        """Build the index."""
-        self._index = ScanIndex(self._items)
-        self.bytes_per_image = self._index.size_bytes / max(1, len(self._items))
-
-    def query(self, data: bytes, k: int) -> list[tuple[str, float]]:
-        """(id, score 0..100), best first."""
-        image = decode_picture(data).image
-        query = Query(hashlib.sha256(data).digest(), digest_pixels(image), usable_views(dihedral_fingerprints(image)))
-        return [(self._ids[c.item_id], c.score) for c in search(self._index, query, limit=k)]
 
 
 class Copies:
@@ -111,11 +78,6 @@ def query_of(data: bytes) -> CopyQuery:
         return make_query(pixels)
 
     return CopyQuery(probe, coarse_look(pixels), make_tint(pixels, TINT_SAMPLE), picture)
-
-
-def fingerprints() -> Fingerprints:
-    """A fresh, empty system of the first engine."""
-    return Fingerprints()
 
 
 def system() -> Copies:

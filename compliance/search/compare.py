@@ -49,7 +49,8 @@ class QueryPicture:
 class Comparison:
     """What was found. matrix (3, 3) takes places of the reference's portrait to places of the view's frame.
 
-    measures: float64 (29,) in the order of terms.MEASURES.
+    measures: float64 (29,) in the order of terms.MEASURES. frame: its (height, width). lines: float64 (n, 4), for each pair of spots in place where
+    it lies in the view's frame and in the reference, as shares 0..1 of width and height.
     """
 
     view: View
@@ -58,6 +59,8 @@ class Comparison:
     agreement: Agreement
     matrix: NDArray[np.float64]
     measures: NDArray[np.float64]
+    lines: NDArray[np.float64]
+    frame: tuple[int, ...]
 
 
 def make_query(pixels: NDArray[np.uint8]) -> QueryPicture:
@@ -76,7 +79,15 @@ def compare(query: QueryPicture, reference: Reference, view: View, votes: float 
     matrix = placement.matrix @ np.linalg.inv(_to_portrait(reference.features, portrait))
     agreement = agree(query.frame(view), portrait, matrix)
     measures = describe(placement, agreement, reference, portrait)
-    return Comparison(view, votes, placement, agreement, matrix, measures)
+    lines = _lines(placement, reference.features, query.grey)
+    return Comparison(view, votes, placement, agreement, matrix, measures, lines, query.grey.shape)
+
+
+def _lines(placement: Placement, reference: Features, frame: Grey) -> NDArray[np.float64]:
+    places = reference.geometry[placement.reference, :2].astype(np.float64)
+    seen = (apply(placement.matrix, places) + 0.5) / np.array([frame.shape[1], frame.shape[0]])
+    known = (places + 0.5) / np.array([reference.width, reference.height])
+    return np.hstack([seen, known])
 
 
 def look_again(frame: Grey, reference: Features, placement: Placement) -> Placement:

@@ -61,7 +61,7 @@ class Gallery:
 
     hashes: Index
     features: SegmentIndex
-    reference: Callable[[int], Reference]
+    reference: Callable[[int], Reference | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +86,24 @@ def find_copies(
     *,
     threshold: float = THRESHOLD,
     weights: CopyWeights | None = None,
+    is_thorough: bool = False,
 ) -> list[Candidate]:
-    """At most `limit` candidates, best first, ties by image id. `where` and `allowed` must mean the same pictures."""
-    settled = _settled(gallery, query, where, threshold)
-    if settled:
+    """At most `limit` candidates, best first, ties by image id. `where` and `allowed` must mean the same pictures.
+
+    With is_thorough a settled answer does not end the search while there is room for more: beside the same file there
+    may be a changed copy. Without it one proof is enough.
+    """
+    settled = _settled(gallery, query, where, limit, threshold)
+    if len(settled) >= limit or (settled and not is_thorough):
         return _ranked(settled, limit)
     weights = weights or shipped_copy_weights()
     picture = query.picture()
-    found: dict[int, Candidate] = {}
+    found = {candidate.image_id: candidate for candidate in settled}
     for nominee in nominate(gallery.features, picture.views, allowed):
-        reference = gallery.reference(nominee.image_id)
+        known = found.get(nominee.image_id)
+        reference = gallery.reference(nominee.image_id) if known is None or known.comparison else None
+        if reference is None:
+            continue
         comparison = compare(picture, reference, nominee.view, nominee.votes)
         if comparison is None:
             continue
@@ -118,39 +126,47 @@ def judge(
     score = weights.score(comparison.measures)
     edits = None
     if score >= threshold:
-        edits = _edits(query, reference, comparison.agreement, comparison.matrix, comparison.view)
+        edits = _edits(query, reference, comparison.agreement, comparison.matrix, comparison.view, comparison.frame)
     inliers = comparison.placement.inliers
     verdict = verdict_of(score, edits, inliers, threshold)
     return Candidate(image_id, score, verdict, inliers, edits, comparison.view, comparison.agreement, comparison)
 
 
-def _settled(gallery: Gallery, query: CopyQuery, where: Filter, threshold: float) -> list[Candidate]:
+def _settled(gallery: Gallery, query: CopyQuery, where: Filter, limit: int, threshold: float) -> list[Candidate]:
     """What digests prove and what fingerprints and pixels settle together."""
     out = []
-    for hit in gallery.hashes.query(query.probe, where, HINTS):
+    hints = HINTS
+    for hit in gallery.hashes.query(query.probe, where, max(limit, HINTS)):
         if hit.same_file:
             out.append(Candidate(hit.item_id, SCORE_SAME_FILE, Verdict.IDENTICAL_FILE))
         elif hit.same_pixels:
             out.append(Candidate(hit.item_id, SCORE_SAME_PIXELS, Verdict.SAME_PICTURE))
-        elif hit.distance <= HINT_DISTANCE and hit.view >= 0:
+        elif hints and hit.distance <= HINT_DISTANCE and hit.view >= 0:
+            hints -= 1
             reference = gallery.reference(hit.item_id)
-            hint = check_hint(query.grey, reference, hit.view)
-            if hint is not None and hint.score >= threshold:
+            hint = check_hint(query.grey, reference, hit.view) if reference else None
+            if reference is not None and hint is not None and hint.score >= threshold:
                 out.append(_hinted(query, reference, hint, hit.item_id, threshold))
     return out
 
 
 def _hinted(query: CopyQuery, reference: Reference, hint: Hint, image_id: int, threshold: float) -> Candidate:
-    edits = _edits(query, reference, hint.agreement, hint.matrix, hint.view)
+    edits = _edits(query, reference, hint.agreement, hint.matrix, hint.view, query.grey.shape)
     verdict = verdict_of(hint.score, edits, 0, threshold)
     return Candidate(image_id, hint.score, verdict, 0, edits, hint.view, hint.agreement)
 
 
 def _edits(
-    query: CopyQuery, reference: Reference, agreement: Agreement, matrix: NDArray[np.float64], view: str
+    query: CopyQuery,
+    reference: Reference,
+    agreement: Agreement,
+    matrix: NDArray[np.float64],
+    view: str,
+    frame: tuple[int, ...],
 ) -> Edits:
+    """Edits of a copy; frame is the (height, width) that the matrix leads to."""
     portrait = reference.decode_portrait()
-    height, width = query.grey.shape
+    height, width = frame
     tint = query.tint[:, ::-1] if view == "mirrored" else query.tint
     unit = np.diag([1 / width, 1 / height, 1.0]) @ matrix
     change = tint_change(tint, reference.tint, unit, (portrait.shape[1], portrait.shape[0]))

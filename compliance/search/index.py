@@ -413,6 +413,12 @@ class ScanIndex:
         ]
         return sorted(hits, key=_order)[:k]
 
+    def matching(self, where: Filter) -> NDArray[np.int64]:
+        """Ids of the rows that the filter lets through, int64, in no order."""
+        shot = self._snapshot()
+        ids: NDArray[np.int64] = shot.columns.ids[: len(shot.alive)][_mask(shot, where)]
+        return ids
+
     def _snapshot(self) -> _Snapshot:
         with self._lock:
             return _Snapshot(self._table.columns, self._table.alive[: self._table.used].copy())

@@ -1,6 +1,6 @@
 """Which changes to a picture this engine finds, as measured, so that pages can say so instead of promising.
 
-The figures are data (limits.toml, made by `python -m compliance.search.fit`): per kind of change, on how many edited
+The figures are data (limits.toml, made by `python -m compliance.search.measure`): per kind of change, on how many edited
 pictures it was tried, how often the right picture was listed at or above the threshold, and how often it was listed
 at all. Texts are English message ids; translation happens where they are shown.
 """

@@ -1,7 +1,6 @@
 """What is known of a query picture, as plain records that come back from the child process that touched its bytes.
 
-No image library is imported here: the web process reads these records and never decodes. What is read back is
-checked, because its author has looked at hostile bytes.
+Nothing here decodes; what is read back is checked, because its author has looked at hostile bytes.
 """
 
 from __future__ import annotations
@@ -10,9 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ledger.imaging.features import DIMENSIONS, Features, decode_geometry, encode_geometry
 from ledger.imaging.results import Fingerprint, Thumbnail
 
 QUERY_FEATURES_TASK = "compliance.search.worker_tasks:query_features_task"
+QUERY_SPOTS_TASK = "compliance.search.worker_tasks:query_spots_task"
 # The names ledger.imaging.fingerprint gives its two algorithms and its eight views; repeated because importing that
 # module would load the image libraries. A test keeps them equal.
 PHASH = "phash64"
@@ -34,11 +38,26 @@ class Query:
     views: tuple[View, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Looks:
+    """What a comparison sees of a query, uint8: coarse (h, w) grey of at most 448 px, frame (h, w) grey of at most 640,
+    tint (64, 64, 2), see ledger/imaging/edits.py."""
+
+    coarse: NDArray[np.uint8]
+    frame: NDArray[np.uint8]
+    tint: NDArray[np.uint8]
+
+    def arrays(self) -> tuple[NDArray[np.uint8], ...]:
+        """The three, in the order in which they cross the border of the child process."""
+        return self.coarse, self.frame, self.tint
+
+
 @dataclass(frozen=True, slots=True)
 class QueryFeatures:
     """A decoded query: what to ask with, its upright size in pixels, its flags (see Picture), its previews."""
 
     query: Query
+    looks: Looks
     width: int
     height: int
     format: str
@@ -61,11 +80,13 @@ def usable_views(views: Sequence[Sequence[Fingerprint]]) -> tuple[View, ...]:
 
 
 def format_features(features: QueryFeatures) -> tuple[dict[str, Any], list[bytes]]:
-    """JSON values, and the previews' bytes in order."""
+    """JSON values, and the bytes of the looks and the previews in order."""
+    looks = features.looks.arrays()
     values: dict[str, Any] = {
         "sha256": features.query.sha256.hex(),
         "pixel_sha256": features.query.pixel_sha256.hex(),
         "views": [[f"{phash:016x}", f"{dhash:016x}"] for phash, dhash in features.query.views],
+        "looks": [list(array.shape) for array in looks],
         "width": features.width,
         "height": features.height,
         "format": features.format,
@@ -73,7 +94,7 @@ def format_features(features: QueryFeatures) -> tuple[dict[str, Any], list[bytes
         "flags": list(features.flags),
         "thumbnails": [{"long_side": t.long_side, "width": t.width, "height": t.height} for t in features.thumbnails],
     }
-    return values, [thumbnail.data for thumbnail in features.thumbnails]
+    return values, [*(array.tobytes() for array in looks), *(item.data for item in features.thumbnails)]
 
 
 def parse_features(values: dict[str, Any], blobs: Sequence[bytes]) -> QueryFeatures:
@@ -81,11 +102,16 @@ def parse_features(values: dict[str, Any], blobs: Sequence[bytes]) -> QueryFeatu
     views = tuple((_code(phash), _code(dhash)) for phash, dhash in values["views"])
     if len(views) not in (0, len(VIEW_NAMES)):
         raise ValueError(f"{len(views)} views")
+    shapes = [tuple(int(side) for side in shape) for shape in values["looks"]]
+    coarse, frame, tint = (_array(blob, shape) for blob, shape in zip(blobs[: len(shapes)], shapes, strict=True))
+    if coarse.ndim != 2 or frame.ndim != 2 or tint.ndim != 3 or tint.shape[2] != 2:
+        raise ValueError(f"looks of {shapes}")
     thumbnails = tuple(
         Thumbnail(int(item["long_side"]), int(item["width"]), int(item["height"]), bytes(blob))
-        for item, blob in zip(values["thumbnails"], blobs, strict=True)
+        for item, blob in zip(values["thumbnails"], blobs[len(shapes) :], strict=True)
     )
     return QueryFeatures(
+        looks=Looks(coarse, frame, tint),
         query=Query(_digest(values["sha256"]), _digest(values["pixel_sha256"]), views),
         width=int(values["width"]),
         height=int(values["height"]),
@@ -94,6 +120,25 @@ def parse_features(values: dict[str, Any], blobs: Sequence[bytes]) -> QueryFeatu
         flags=tuple(str(flag) for flag in values["flags"]),
         thumbnails=thumbnails,
     )
+
+
+def format_spots(features: Features) -> tuple[dict[str, Any], list[bytes]]:
+    """Local features as JSON values and two blobs."""
+    geometry = encode_geometry(features.geometry)
+    values = {"width": features.width, "height": features.height}
+    return values, [geometry.tobytes(), np.ascontiguousarray(features.descriptors).tobytes()]
+
+
+def parse_spots(values: dict[str, Any], blobs: Sequence[bytes]) -> Features:
+    """The features that `format_spots` wrote; ValueError, KeyError or TypeError where they are malformed."""
+    codes, descriptors = blobs
+    geometry = decode_geometry(np.frombuffer(codes, np.uint16).reshape(-1, 4))
+    spots = np.frombuffer(descriptors, np.uint8).reshape(len(geometry), DIMENSIONS)
+    return Features(geometry, spots, int(values["width"]), int(values["height"]))
+
+
+def _array(blob: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    return np.frombuffer(blob, np.uint8).reshape(shape)
 
 
 def _code(text: str) -> int:

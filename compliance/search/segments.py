@@ -31,6 +31,9 @@ from compliance.search.codebook import (
 from compliance.search.errors import BadSegmentError
 from ledger.imaging.features import DIMENSIONS, Features
 
+# One thread: workers are processes of their own, and a pool of threads does not survive a fork.
+faiss.omp_set_num_threads(1)
+
 VERSION = 1
 # Of the 400 spots kept: 28 bytes each, 9.8 KB a picture.
 DESCRIPTORS_PER_IMAGE = 350
@@ -131,6 +134,16 @@ class Segment:
         frames = self.frames[slots].astype(np.float32)
         return self.image_ids[slots], _unpack(self.geometry[rows], frames), frames
 
+    def absorb(self, other: Segment) -> None:
+        """Take over another segment's pictures, behind the own ones; the other is empty afterwards."""
+        first = len(self)
+        self._lists.merge_from(other._lists, first << SLOT_BITS)
+        self.image_ids = np.concatenate([self.image_ids, other.image_ids])
+        self.frames = np.concatenate([self.frames, other.frames])
+        self.starts = np.concatenate([self.starts, self.starts[-1] + other.starts[1:]])
+        self.geometry = np.concatenate([self.geometry, other.geometry])
+        self.alive = np.concatenate([self.alive, other.alive])
+
     def save(self, folder: Path) -> None:
         """Two files into an existing folder: codes.faiss and pictures.npz. The caller makes the folder appear whole."""
         faiss.write_index(self._lists, str(folder / "codes.faiss"))
@@ -148,15 +161,15 @@ class Segment:
         (folder / "pictures.npz").write_bytes(out.getvalue())
 
     @classmethod
-    def open(cls, folder: Path, codebook: Codebook | None = None) -> Segment:
-        """A saved segment, its codes mapped into memory (shared between processes), or BadSegmentError."""
+    def open(cls, folder: Path, codebook: Codebook | None = None, *, mapped: bool = True) -> Segment:
+        """A saved segment, its codes mapped into memory (shared between processes) or read; or BadSegmentError."""
         segment = cls(codebook or shipped_codebook())
         try:
             with np.load(folder / "pictures.npz", allow_pickle=False) as arrays:
                 head = json.loads(arrays["head"].tobytes())
                 for name in ("image_ids", "frames", "starts", "geometry", "alive"):
                     setattr(segment, name, arrays[name])
-            segment._lists = faiss.read_index(str(folder / "codes.faiss"), faiss.IO_FLAG_MMAP_IFC)
+            segment._lists = faiss.read_index(str(folder / "codes.faiss"), faiss.IO_FLAG_MMAP_IFC if mapped else 0)
         except (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
             raise BadSegmentError(f"{type(error).__name__}: {error}"[:160]) from error
         segment._check(head)
@@ -187,6 +200,14 @@ class SegmentIndex:
     def size_bytes(self) -> int:
         """Memory or mapped files of all segments."""
         return sum(segment.size_bytes for segment in self._all())
+
+    def holds(self, image_ids: Sequence[int]) -> NDArray[np.bool_]:
+        """Which of these pictures can be found, bool (n,)."""
+        wanted = np.asarray(image_ids, np.int64)
+        found = np.zeros(len(wanted), np.bool_)
+        for segment in self._all():
+            found |= np.isin(wanted, segment.image_ids[segment.alive])
+        return found
 
     def image_ids(self) -> Ids:
         """Ids of the pictures that can be found, ascending."""

@@ -1,8 +1,8 @@
-"""What the kinds of match are called, as English message ids. Translation happens where they are shown."""
+"""What the verdicts are called, as English message ids. Translation happens where they are shown."""
 
 from __future__ import annotations
 
-from compliance.search.score import MatchKind
+from compliance.search.copy_score import Verdict
 
 
 def gettext_noop(message: str) -> str:
@@ -10,10 +10,16 @@ def gettext_noop(message: str) -> str:
     return message
 
 
-KIND_TEXTS = {
-    MatchKind.IDENTICAL_FILE: gettext_noop("Identical file"),
-    MatchKind.SAME_PIXELS: gettext_noop("Same picture, saved again without loss"),
-    MatchKind.NEAR_COPY: gettext_noop("Probable copy"),
-    MatchKind.CANDIDATE: gettext_noop("Resemblance below the threshold"),
-    MatchKind.NONE: gettext_noop("No match"),
+VERDICT_TEXTS: dict[str, str] = {
+    Verdict.IDENTICAL_FILE: gettext_noop("Identical file"),
+    Verdict.SAME_PICTURE: gettext_noop("Same picture, saved again"),
+    Verdict.EDITED_COPY: gettext_noop("Edited copy"),
+    Verdict.CONTAINED: gettext_noop("Copy inside another picture"),
+    Verdict.SAME_SCENE: gettext_noop("Same product photographed again, not a copy"),
+    Verdict.NO_MATCH: gettext_noop("No match"),
 }
+
+
+def verdict_text(code: str) -> str:
+    """The message id of a recorded verdict; a code that no version knows stands for itself."""
+    return VERDICT_TEXTS.get(code, code)

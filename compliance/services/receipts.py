@@ -15,6 +15,8 @@ from django.utils.translation import gettext, ngettext
 from compliance.models import Candidate as Row
 from compliance.models import Scope, SearchRun
 from compliance.search.limits import REACH_TEXTS, Reach, describe_limits
+from compliance.search.texts import verdict_text
+from compliance.services.edit_words import edit_words
 from ledger.accounts.models import User
 from ledger.accounts.numbers import format_number
 from ledger.accounts.permissions import Permission, require_permission
@@ -121,7 +123,14 @@ def _candidate(row: Row) -> Candidate:
         shop_name=facts["title"] if is_original else facts.get("shop_name", ""),
         url=facts.get("url", ""),
         registered=is_original,
+        what=_in_both_languages(lambda: [_what(row)])[0],
     )
+
+
+def _what(row: Row) -> str:
+    """The verdict and what was done, in the language at hand."""
+    words = edit_words(row.evidence.get("edits", {}))
+    return gettext(": ").join([gettext(verdict_text(row.verdict)), *([gettext(", ").join(words)] if words else [])])
 
 
 def _category(slug: str) -> str:

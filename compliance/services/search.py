@@ -21,12 +21,14 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from compliance.models import Candidate, GalleryItem, RunState, Scope, SearchRun
-from compliance.search import engine
+from compliance.search.copy_score import Verdict, strongest_verdict
+from compliance.search.finder import ENGINE, ENGINE_VERSION
+from compliance.search.finder import Candidate as Found
 from compliance.search.index import Filter, recent
 from compliance.search.index import Scope as IndexScope
 from compliance.search.query import QUERY_FEATURES_TASK, QueryFeatures, parse_features
-from compliance.search.score import MatchKind
-from compliance.services.gallery import CATEGORY_NUMBERS, indexes, newest_import
+from compliance.services.answering import ask_gallery, evidence_of
+from compliance.services.gallery import CATEGORY_NUMBERS, newest_import
 from ledger.accounts.models import Seller, User
 from ledger.accounts.numbers import ALPHABET, LENGTH, new_number
 from ledger.accounts.permissions import Permission, require_permission
@@ -47,7 +49,7 @@ THRESHOLD_NEW_LAUNCH = 92
 THRESHOLD_MIN, THRESHOLD_MAX = 50, 100
 LIMIT = 5
 UPLOAD, ORIGINAL, URL = "upload", "original", "url"
-ENGINE = NamedVersion(engine.ENGINE, str(engine.ENGINE_VERSION))
+ENGINE_NAMED = NamedVersion(ENGINE, str(ENGINE_VERSION))
 CLAIM_SCOPES = {Scope.ALL: "all", Scope.RECENT: "recent", Scope.REGISTERED: "registered"}
 FETCH_CODE = "fetch.{}"  # a page's "too large" is not an upload's "too large"
 RESULT_FIELDS = ["statement", "searched", "engine", "took_ms", "verdict", "state", "error_code", "finished_at"]
@@ -183,8 +185,7 @@ def run_search(run_id: int, *, fetch: Fetch = fetch_url) -> SearchRun:
     where = _where(Question(run.scope, run.threshold, run.category), run.created_at)
     # Counted before the index catches up: whatever is claimed to have been searched was there when it was asked.
     counts = _counts(run.seller, where, run.category)
-    index = indexes.get(run.seller_id)
-    found = engine.search(index, features.query, where, LIMIT + 1, threshold=float(run.threshold))
+    found = ask_gallery(seller=run.seller, query=features, where=where, limit=LIMIT + 1)
     _record(run, features, found, counts, round((time.monotonic() - started) * 1000))
     return run
 
@@ -271,39 +272,39 @@ def waiting_pictures(seller: Seller) -> QuerySet[ImageFile]:
 
 
 def _record(
-    run: SearchRun, features: QueryFeatures, found: Sequence[engine.Candidate], counts: dict[str, Any], took_ms: int
+    run: SearchRun, features: QueryFeatures, found: Sequence[Found], counts: dict[str, Any], took_ms: int
 ) -> None:
     """Candidates, run and entry together, or none of them."""
     items = GalleryItem.objects.of(run.seller).select_related(
         "image", "original__statement", "original__image", "listing_image__listing__catalogue"
     )
     # A registered original that is the query itself is no answer to "who else has it".
-    by_id = items.exclude(image=run.image).in_bulk([candidate.item_id for candidate in found])
-    found = [candidate for candidate in found if candidate.item_id in by_id][:LIMIT]
+    by_id = items.exclude(image=run.image).in_bulk([candidate.image_id for candidate in found])
+    found = [candidate for candidate in found if candidate.image_id in by_id][:LIMIT]
     with transaction.atomic():
         lock_head()
         if SearchRun.objects.filter(pk=run.pk, state=RunState.DONE).exists():
             run.refresh_from_db()  # another worker was first
             return
-        rows = [_candidate(run, rank, c, by_id[c.item_id]) for rank, c in enumerate(found, start=1)]
+        rows = [_candidate(run, rank, c, by_id[c.image_id]) for rank, c in enumerate(found, start=1)]
         matches = [row for row in rows if row.score_milli >= run.threshold * 1000]
         draft = _draft(run, features, rows, bool(matches), counts)
         (run.statement,) = append_statements(seller=run.seller, actor=run.actor, drafts=[draft])
         Candidate.objects.bulk_create(rows)
-        run.searched, run.engine, run.took_ms = counts, f"{ENGINE.name} {ENGINE.version}", took_ms
-        run.verdict = engine.strongest_kind(found) if matches or not found else MatchKind.CANDIDATE
+        run.searched, run.engine, run.took_ms = counts, f"{ENGINE_NAMED.name} {ENGINE_NAMED.version}", took_ms
+        run.verdict = strongest_verdict([Verdict(row.verdict) for row in matches])
         run.state, run.error_code, run.finished_at = RunState.DONE, "", timezone.now()
         run.save(update_fields=RESULT_FIELDS)
 
 
-def _candidate(run: SearchRun, rank: int, found: engine.Candidate, item: GalleryItem) -> Candidate:
+def _candidate(run: SearchRun, rank: int, found: Found, item: GalleryItem) -> Candidate:
     return Candidate(
         run=run,
         seller=run.seller,
         rank=rank,
         score_milli=round(found.score * 1000),
-        verdict=found.kind,
-        distances={"phash": found.phash_distance, "dhash": found.dhash_distance, "view": found.view},
+        verdict=found.verdict,
+        evidence=evidence_of(found),
         facts=_facts(item),
         image=item.image,
         original=item.original,
@@ -347,7 +348,7 @@ def _draft(
         query=ClaimFile("query", features.query.sha256, run.image.size_bytes),
         scope=CLAIM_SCOPES[Scope(run.scope)],
         threshold=run.threshold,
-        engine=ENGINE,
+        engine=ENGINE_NAMED,
         searched_originals=counts["originals"],
         searched_listing_images=counts["listing_images"],
         results=[

@@ -18,10 +18,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from compliance.forms import SearchForm
 from compliance.models import Candidate, RunState, Scope, SearchRun
+from compliance.search.copy_score import SCORE_SAME_PIXELS, THRESHOLD, Verdict
 from compliance.search.index import RECENT_DAYS
 from compliance.search.limits import Change, describe_limits, measured_alarms, measured_changes
-from compliance.search.score import THRESHOLD, MatchKind
-from compliance.search.texts import KIND_TEXTS
+from compliance.search.texts import verdict_text
+from compliance.services.edit_words import edit_words
 from compliance.services.feed import plain_url
 from compliance.services.receipts import receipt_of
 from compliance.services.search import (
@@ -35,6 +36,7 @@ from compliance.services.search import (
     searched_counts,
     start_search,
 )
+from compliance.views.search_drawing import Drawing, agreement_map, draw
 from ledger.accounts.numbers import new_number, parse_number
 from ledger.accounts.permissions import Permission
 from ledger.error_texts import error_text
@@ -46,6 +48,7 @@ from ledger.services.evidence import evidence_zip
 from ledger.views.common import explain_trouble, find_or_404, needs, seller_of, send_file
 
 RECENT_RUNS = 8
+SAME_PIXELS_MILLI = round(SCORE_SAME_PIXELS * 1000)
 PICKS = 12
 UNFINISHED = (JobState.QUEUED, JobState.RUNNING)
 GALLERY_JOBS = ("pictures.analyse", "gallery.update")
@@ -112,7 +115,12 @@ def _start(request: HttpRequest, values: dict[str, Any], original: Original | No
 
 def _form_page(request: HttpRequest, form: SearchForm, original: Original | None, status: int = 200) -> HttpResponse:
     seller = seller_of(request)
-    runs = SearchRun.objects.visible_to(request.user).of(seller).select_related("image", "job").order_by("-pk")
+    runs = (
+        SearchRun.objects.visible_to(request.user)
+        .of(seller)
+        .select_related("image", "job", "statement")
+        .order_by("-pk")
+    )
     ready = Original.objects.visible_to(request.user).of(seller).filter(image__state=ImageState.READY)
     picks = list(ready.select_related("image").order_by("-pk")[:PICKS])
     if original is not None and original not in picks:
@@ -162,10 +170,10 @@ def describe_run(run: SearchRun) -> dict[str, Any]:
         chip, word = "failed", _("No answer")
     elif run.state != RunState.DONE:
         chip, word = "running", _("Searching")
-    elif run.verdict in (MatchKind.CANDIDATE, MatchKind.NONE):
+    elif run.statement is not None and run.statement.outcome == "passed":
         chip, word = "passed", _("Nothing at %(threshold)d or more") % {"threshold": run.threshold}
     else:
-        chip, word = "needs-you", _(KIND_TEXTS[MatchKind(run.verdict)])
+        chip, word = "needs-you", _(verdict_text(run.verdict))
     name = run.image.file_name if run.image else run.source_url
     return {"run": run, "chip": chip, "word": word, "name": name}
 
@@ -181,6 +189,8 @@ class Shown:
     name: str
     words: str
     meaning: str
+    edits: list[str]
+    evidence: Drawing | None
     is_match: bool
     is_original: bool
     url: str
@@ -241,8 +251,10 @@ def _show(row: Candidate, threshold: int) -> Shown:
     return Shown(
         row=row,
         name=facts["title"] if is_original else facts["ref"],
-        words=_(KIND_TEXTS[MatchKind(row.verdict)]),
+        words=_(verdict_text(row.verdict)),
         meaning=_meaning(row, threshold),
+        edits=edit_words(row.evidence.get("edits", {})),
+        evidence=draw(row),
         is_match=row.score_milli >= threshold * 1000,
         is_original=is_original,
         url=url,
@@ -258,18 +270,17 @@ def _moment(text: str | None) -> datetime | None:
 
 def _meaning(row: Candidate, threshold: int) -> str:
     """What a score says, no more than was measured."""
-    if row.verdict == MatchKind.IDENTICAL_FILE:
+    if row.verdict == Verdict.IDENTICAL_FILE:
         return _("The file is the same, byte for byte.")
-    if row.verdict == MatchKind.SAME_PIXELS:
+    if row.score_milli == SAME_PIXELS_MILLI:
         return _("Every pixel is the same; only the file was written anew.")
+    if row.verdict == Verdict.SAME_SCENE:
+        return _("The same thing is seen, but the pixels are another photograph's. That is no copy.")
     if row.score < threshold:
         return _("Below your threshold: a changed copy, or a picture that only resembles it. Compare by eye.")
     if row.score < THRESHOLD:
         return _("Above your threshold, but below 85, from where on answers proved reliable. Compare by eye.")
-    return _(
-        "From 85 on, 99.9 % of the best answers were copies when measured. A photo of the same scene taken moments "
-        "later can look the same."
-    )
+    return _("From 85 on, 99.9 % of the best answers were copies when measured.")
 
 
 @needs(Permission.QUERY)
@@ -308,6 +319,18 @@ def _answered(request: HttpRequest, number: str) -> SearchRun:
     if run.statement is None:
         raise Http404
     return run
+
+
+@needs(Permission.VIEW)
+@require_safe
+def search_agreement(request: HttpRequest, number: str, rank: int) -> HttpResponse:
+    """Where the pixels of query and candidate agree, as a small picture to lay over the candidate."""
+    run: SearchRun = find_or_404(request, SearchRun.objects.select_related("seller"), number)
+    row = run.candidates.filter(rank=rank).first()
+    content = agreement_map(row) if row else None
+    if content is None:
+        raise Http404
+    return send_file(content, name=f"agreement-{run.number}-{rank}.png", mime="image/png", inline=True)
 
 
 @needs(Permission.VIEW)

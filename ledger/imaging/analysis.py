@@ -7,6 +7,7 @@ from typing import Any
 from PIL import Image
 
 from ledger.imaging.decode import decode_picture
+from ledger.imaging.feature_blob import format_features, make_reference
 from ledger.imaging.fingerprint import fingerprint
 from ledger.imaging.metadata import read_metadata
 from ledger.imaging.results import Analysis, format_analysis
@@ -16,7 +17,7 @@ STRIP_BYTES = 1 << 18  # packed pixels hashed at a time; stays in the second-lev
 
 
 def analyse_picture(data: bytes, *, thumbnails: bool = True) -> Analysis:
-    """Decode once and take digest, fingerprints, metadata and previews, or raise DecodeError."""
+    """Decode once and take digest, fingerprints, features, metadata and previews, or raise DecodeError."""
     picture = decode_picture(data)
     metadata = read_metadata(data)
     flags = dict.fromkeys((*picture.flags, *metadata.flags))
@@ -30,6 +31,7 @@ def analyse_picture(data: bytes, *, thumbnails: bool = True) -> Analysis:
         fingerprints=fingerprint(picture.image),
         thumbnails=make_thumbnails(picture.image) if thumbnails else (),
         flags=tuple(flags),
+        features=format_features(make_reference(picture.pixels)),
     )
 
 
@@ -41,6 +43,11 @@ def digest_pixels(image: Image.Image) -> bytes:
         strip = image.crop((0, top, image.width, min(top + rows, image.height)))
         digest.update(strip.tobytes())
     return digest.digest()
+
+
+def features_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """For pictures analysed before: one blob in, the blob of its features out."""
+    return {}, [format_features(make_reference(decode_picture(blobs[0]).pixels))]
 
 
 def analyse_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:

@@ -95,7 +95,10 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Width and height are upright. pixel_sha256 is the SHA-256 of the upright sRGB pixels, 3 bytes each, row by row."""
+    """Width and height are upright. pixel_sha256 is the SHA-256 of the upright sRGB pixels, 3 bytes each, row by row.
+
+    features: the blob of feature_blob.py, at most 60,000 bytes.
+    """
 
     width: int
     height: int
@@ -106,6 +109,7 @@ class Analysis:
     fingerprints: tuple[Fingerprint, ...]
     thumbnails: tuple[Thumbnail, ...]
     flags: tuple[str, ...]
+    features: bytes
 
 
 def parse_metadata(values: dict[str, Any]) -> Metadata:
@@ -120,7 +124,7 @@ def parse_metadata(values: dict[str, Any]) -> Metadata:
 
 
 def format_analysis(analysis: Analysis) -> tuple[dict[str, Any], list[bytes]]:
-    """JSON values, and the thumbnails' bytes in order."""
+    """JSON values, and the thumbnails' bytes in order, the features' bytes last."""
     values: dict[str, Any] = {
         "width": analysis.width,
         "height": analysis.height,
@@ -137,18 +141,19 @@ def format_analysis(analysis: Analysis) -> tuple[dict[str, Any], list[bytes]]:
         ],
         "flags": list(analysis.flags),
     }
-    return values, [item.data for item in analysis.thumbnails]
+    return values, [*(item.data for item in analysis.thumbnails), analysis.features]
 
 
 def parse_analysis(values: dict[str, Any], blobs: Sequence[bytes]) -> Analysis:
     """The analysis that `format_analysis` wrote; ValueError, KeyError or TypeError where it is malformed."""
+    *previews, features = blobs
     fingerprints = tuple(
         Fingerprint(str(item["algorithm"]), int(item["version"]), bytes.fromhex(item["value"]), int(item["quality"]))
         for item in values["fingerprints"]
     )
     thumbnails = tuple(
         Thumbnail(int(item["long_side"]), int(item["width"]), int(item["height"]), bytes(blob))
-        for item, blob in zip(values["thumbnails"], blobs, strict=True)
+        for item, blob in zip(values["thumbnails"], previews, strict=True)
     )
     return Analysis(
         width=int(values["width"]),
@@ -160,4 +165,5 @@ def parse_analysis(values: dict[str, Any], blobs: Sequence[bytes]) -> Analysis:
         fingerprints=fingerprints,
         thumbnails=thumbnails,
         flags=tuple(str(flag) for flag in values["flags"]),
+        features=bytes(features),
     )

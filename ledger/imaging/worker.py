@@ -23,6 +23,7 @@ from ledger.imaging.errors import DecodeCrashed, DecodeMemory, ImagingError, Ope
 
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 PARENT_POLL_S = 0.5
+OPENCV_NO_MEMORY = -4
 OPEN_FILES = 64  # the socket, one job, and what importing needs; no picture needs any
 
 Operation = Callable[[Sequence[bytes], dict[str, Any]], tuple[dict[str, Any], Sequence[bytes]]]
@@ -111,8 +112,15 @@ def _answer(
     except MemoryError:
         return {"error": format_error(DecodeMemory())}, ()
     except Exception as error:  # noqa: BLE001 - whatever decoding raised, the parent gets a code and the child lives
+        if _is_out_of_memory(error):
+            return {"error": format_error(DecodeMemory())}, ()
         return {"error": format_error(DecodeCrashed(f"{type(error).__name__}: {error}"[:160]))}, ()
     return {"values": values}, results
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """OpenCV's own way to say it (StsNoMem), known without importing OpenCV."""
+    return type(error).__module__ == "cv2" and getattr(error, "code", 0) == OPENCV_NO_MEMORY
 
 
 def _find(name: str, prefixes: tuple[str, ...]) -> Operation:

@@ -148,6 +148,7 @@ class Candidate:
     shop_name: str = ""
     url: str = ""
     registered: bool = False
+    what: Bilingual | None = None  # the verdict and the edits found
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,7 @@ def _candidate(build: _Builder, index: int, candidate: Candidate) -> Json:
         "shop": build.text(candidate.shop_name),
         "url": build.text(candidate.url),
         "registered": candidate.registered,
+        "what": build.both(candidate.what) if candidate.what else None,
     }
 
 

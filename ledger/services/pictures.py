@@ -11,21 +11,27 @@ from datetime import timedelta
 from itertools import groupby
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from ledger.imaging.errors import DecodeCrashed, ImagingError
+from ledger.imaging.feature_blob import VERSION as FEATURES_VERSION
+from ledger.imaging.feature_blob import FeatureBlobError, Reference, parse_features
 from ledger.imaging.results import Analysis, parse_analysis
 from ledger.imaging.sandbox import PixelPool, TaskResult
 from ledger.models import Fingerprint, ImageFile, ImageState, Job
 from ledger.services.blobs import BlobUnreadableError, read_blob, read_part, write_part
 from ledger.services.bulk import update_columns
 from ledger.services.jobs import UNFINISHED, enqueue_job
-from ledger.signals import pictures_analysed
+from ledger.signals import features_extracted, pictures_analysed
 
 ANALYSE_JOB = "pictures.analyse"
 SWEEP_AFTER = timedelta(minutes=2)
 ANALYSE = "ledger.imaging.analysis:analyse_task"
 ANALYSIS_VERSION = 1
+FEATURES_JOB = "pictures.features"
+FEATURES = "ledger.imaging.analysis:features_task"
+FEATURES_PART = "features"
 THUMBNAILS = {320: "thumb-s", 1024: "thumb-l"}  # long side in pixels -> part of the blob
 DERIVED_FIELDS = [
     "state",
@@ -38,6 +44,7 @@ DERIVED_FIELDS = [
     "private_metadata",
     "analysis_version",
     "has_thumbnails",
+    "features_version",
 ]
 _pool_lock = threading.Lock()
 _pool: PixelPool | None = None
@@ -108,6 +115,7 @@ def _apply(image: ImageFile, outcome: TaskResult | ImagingError) -> list[Fingerp
     image.width, image.height, image.pixel_sha256 = analysis.width, analysis.height, analysis.pixel_sha256
     image.state, image.error_code, image.analysis_version = ImageState.READY, "", ANALYSIS_VERSION
     image.has_thumbnails = _store_thumbnails(image, analysis)
+    _store_features(image, analysis.features)
     return list(_fingerprint_rows(image, analysis))
 
 
@@ -115,6 +123,11 @@ def _store_thumbnails(image: ImageFile, analysis: Analysis) -> bool:
     for item in analysis.thumbnails:
         write_part(image.blob, THUMBNAILS[item.long_side], item.data)
     return bool(analysis.thumbnails)
+
+
+def _store_features(image: ImageFile, features: bytes) -> None:
+    write_part(image.blob, FEATURES_PART, features)
+    image.features_version = FEATURES_VERSION
 
 
 def _fingerprint_rows(image: ImageFile, analysis: Analysis) -> Iterator[Fingerprint]:
@@ -132,6 +145,60 @@ def thumbnail(image: ImageFile, long_side: int) -> bytes | None:
         return read_part(image.blob, THUMBNAILS[long_side])
     except BlobUnreadableError:
         return None
+
+
+def reference_of(image: ImageFile) -> Reference | None:
+    """What searches compare with: features and portrait; None while there are none, or where the store lost them."""
+    if image.features_version != FEATURES_VERSION:
+        return None
+    try:
+        return parse_features(read_part(image.blob, FEATURES_PART))
+    except (BlobUnreadableError, FeatureBlobError):
+        return None
+
+
+def without_features() -> QuerySet[ImageFile]:
+    """Analysed pictures of originals and listings whose features are missing or of an earlier version."""
+    tried = (FEATURES_VERSION, -FEATURES_VERSION)
+    ready = ImageFile.objects.filter(state=ImageState.READY).exclude(features_version__in=tried)
+    return ready.exclude(original=None, listing_image=None)
+
+
+def extract_features(
+    *, image_ids: Sequence[int], progress: Callable[[int, int], None] = lambda done, total: None
+) -> int:
+    """Make features of analysed pictures that have none of the present version; return how many were made.
+
+    A picture whose file can no longer be read is marked with the negative version, and not tried again.
+    """
+    images = list(without_features().filter(pk__in=image_ids).select_related("blob").order_by("pk"))
+    outcomes = pixel_pool().map(FEATURES, ((_content(image), {}) for image in images))
+    made = []
+    for done, (image, outcome) in enumerate(zip(images, outcomes, strict=True), start=1):
+        if isinstance(outcome, TaskResult) and len(outcome.blobs) == 1:
+            _store_features(image, outcome.blobs[0])
+            made.append(image)
+        else:
+            image.features_version = -FEATURES_VERSION
+        progress(done, len(images))
+    with transaction.atomic():
+        update_columns(images, ["features_version"])
+    for seller_id in sorted({image.seller_id for image in made}):
+        ids = [image.pk for image in made if image.seller_id == seller_id]
+        features_extracted.send(sender=ImageFile, seller_id=seller_id, image_ids=ids)
+    return len(made)
+
+
+def sweep_features(*, limit: int = 200) -> int:
+    """Have workers make the features that an earlier version of the product did not make, a portion at a time."""
+    if Job.objects.filter(kind=FEATURES_JOB, state__in=UNFINISHED).exists():
+        return 0
+    waiting = list(without_features().select_related("seller").order_by("seller", "pk")[:limit])
+    for seller, images in groupby(waiting, key=lambda image: image.seller):
+        with transaction.atomic():
+            args = {"image_ids": [image.pk for image in images]}
+            enqueue_job(kind=FEATURES_JOB, args=args, seller=seller, actor=None, dedupe_key="sweep")
+    return len(waiting)
 
 
 def sweep_pictures(*, limit: int = 200) -> int:

@@ -31,8 +31,10 @@ CHIPS = {
 SAMPLE = "sample.load"
 KIND_NAMES = {
     "pictures.analyse": gettext_lazy("Analyse pictures"),
+    "pictures.features": gettext_lazy("Make features of pictures"),
     "originals.register_zip": gettext_lazy("Register the pictures of an archive"),
     "gallery.update": gettext_lazy("Add pictures to the search"),
+    "gallery.seal": gettext_lazy("Save the search index"),
     "search.run": gettext_lazy("Find copies"),
     "checks.run": gettext_lazy("Hidden-image check"),
     SAMPLE: gettext_lazy("Draw sample data"),

@@ -4,7 +4,7 @@
 
 Sealing: receipts per second of register_originals() / a bare loop of SHA-256 + durable file + durable row, one by one.
 Pipeline: pictures per processor second of sealing and analysis with every job / a bare loop that decodes, takes two
-fingerprints with the imagehash library and makes the same two previews, in one process.
+fingerprints with the imagehash library, makes the same two previews and takes OpenCV's SIFT features, in one process.
 Needs nothing running; works on a database and directories of its own. Without photos it draws some.
 """
 
@@ -140,12 +140,16 @@ def seal_single(contents: Sequence[bytes], slug: str) -> None:
 
 
 def pixels_bare(contents: Sequence[bytes]) -> None:
-    """What any program must do for these pixels: decode, two fingerprints, two previews."""
+    """What any program must do for these pixels: decode, two fingerprints, two previews, OpenCV's SIFT, a portrait."""
+    import cv2
     import imagehash
+    import numpy as np
     from PIL import Image, ImageOps
 
-    from ledger.imaging import thumbnail
+    from ledger.imaging import feature_blob, features, thumbnail
 
+    side, limit = features.REFERENCE.long_side, features.REFERENCE.limit
+    sift = cv2.SIFT.create(nfeatures=limit, contrastThreshold=features.CONTRAST, edgeThreshold=features.EDGE)
     for content in contents:
         image = ImageOps.exif_transpose(Image.open(io.BytesIO(content))).convert("RGB")
         imagehash.phash(image)
@@ -154,6 +158,11 @@ def pixels_bare(contents: Sequence[bytes]) -> None:
             copy = image.copy()
             copy.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
             copy.save(io.BytesIO(), "WEBP", quality=thumbnail.QUALITY, method=thumbnail.METHOD)
+        grey = image.convert("L")
+        grey.thumbnail((side, side), Image.Resampling.BOX)
+        sift.detectAndCompute(np.asarray(grey), None)
+        grey.thumbnail((feature_blob.PORTRAIT_SIDE, feature_blob.PORTRAIT_SIDE), Image.Resampling.BOX)
+        grey.save(io.BytesIO(), "WEBP", quality=feature_blob.PORTRAIT_QUALITIES[0], method=feature_blob.PORTRAIT_METHOD)
 
 
 def pipeline_ours(contents: Sequence[bytes], slug: str) -> None:

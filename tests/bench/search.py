@@ -14,9 +14,7 @@ from functools import partial
 import numpy as np
 
 from compliance.indexes.hash_scan import Change, HashScan
-from compliance.search.engine import search
-from compliance.search.index import EVERYTHING, Filter, Item, Scope, recent
-from compliance.search.query import Query
+from compliance.search.index import EVERYTHING, Filter, Item, Probe, Scope, recent
 
 RUNS = 41
 NOW_S = 1_800_000_000
@@ -70,13 +68,13 @@ def measure(count: int) -> None:
     )
     rng = np.random.default_rng(2)
     views = tuple((int(p), int(d)) for p, d in rng.integers(2**64, size=(8, 2), dtype=np.uint64))
-    query = Query(rng.bytes(32), rng.bytes(32), views)
+    probe = Probe(rng.bytes(32), rng.bytes(32), views)
     for name, where in FILTERS.items():
-        print(f"  {name:30} {median_ms(partial(search, index, query, where)):8.2f} ms")
+        print(f"  {name:30} {median_ms(partial(index.query, probe, where)):8.2f} ms")
     rows.generation += 1
     begun = time.perf_counter()
     index.refresh()
-    found = search(index, Query(rows.item(count - 1).sha256))
+    found = index.query(Probe(rows.item(count - 1).sha256))
     assert [c.item_id for c in found] == [count - 1]
     print(f"  {'an add becomes searchable':30} {1e3 * (time.perf_counter() - begun):8.2f} ms")
 

@@ -13,9 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
+from PIL import Image
 
 from compliance.models import Candidate, RunState, Scope, SearchRun
-from compliance.search.score import MatchKind
+from compliance.search.copy_score import Verdict
 from compliance.services.gallery import remove_from_gallery
 from compliance.services.search import (
     LOST,
@@ -70,8 +71,9 @@ def claim_of(run: SearchRun):
 @pytest.mark.usefixtures("listings")
 def test_a_copy_is_found_and_named_by_how_it_equals(seller):
     kinds = {
-        MatchKind.IDENTICAL_FILE: photo(1),
-        MatchKind.NEAR_COPY: copy_of(1),
+        Verdict.IDENTICAL_FILE: photo(1),
+        Verdict.SAME_PICTURE: jpeg_bytes(product_photo(1, (480, 600)), quality=60),
+        Verdict.EDITED_COPY: jpeg_bytes(product_photo(1, (480, 600)).rotate(9, expand=True, fillcolor=(250, 250, 250))),
     }
     for kind, content in kinds.items():
         run = ask(seller, content)
@@ -86,7 +88,7 @@ def test_a_mirrored_copy_is_found(seller):
 @pytest.mark.usefixtures("listings")
 def test_a_different_picture_is_no_match_and_that_is_recorded(seller):
     run = ask(seller, photo(77))
-    assert (matches(run), run.verdict) == ([], MatchKind.CANDIDATE)
+    assert (matches(run), run.verdict) == ([], Verdict.NO_MATCH)
     assert claim_of(run)["verdict"] == "nothing_found"
     assert run.statement.outcome == "passed"
 
@@ -94,7 +96,7 @@ def test_a_different_picture_is_no_match_and_that_is_recorded(seller):
 def test_an_empty_gallery_answers_nothing(seller, assert_log_valid):
     run = ask(seller, photo(1))
     assert (run.verdict, found(run), claim_of(run)["searched"]) == (
-        MatchKind.NONE,
+        Verdict.NO_MATCH,
         [],
         {"originals": 0, "listing_images": 0},
     )
@@ -135,7 +137,7 @@ def test_a_registered_original_is_found_with_its_number_and_time(seller, origina
 def test_an_original_that_is_the_query_is_left_out_of_the_answer(seller, original):
     run = ask(seller, original=original)
     assert original.number not in found(run)
-    assert (run.source, run.verdict) == ("original", MatchKind.CANDIDATE)
+    assert (run.source, run.verdict) == ("original", Verdict.NO_MATCH)
 
 
 def test_the_listings_picture_of_ones_own_original_is_found(seller, original):
@@ -143,6 +145,46 @@ def test_the_listings_picture_of_ones_own_original_is_found(seller, original):
     import_listings(seller, stolen, pictures={"x.jpg": jpeg_bytes(product_photo(9), quality=40)})
     work()
     assert matches(ask(seller, original=original)) == ["STOLEN"]
+
+
+@pytest.mark.usefixtures("listings")
+def test_what_was_done_to_a_copy_is_named_with_its_measure(seller):
+    turned = product_photo(1, (480, 600)).rotate(-12, resample=Image.Resampling.BICUBIC, expand=True)
+    width, height = turned.size
+    copy = turned.crop((int(width * 0.2), int(height * 0.2), int(width * 0.85), int(height * 0.85)))
+    run = ask(seller, jpeg_bytes(copy))
+    edits = run.candidates.get(rank=1).evidence["edits"]
+    assert (matches(run), run.verdict) == (["P1"], Verdict.EDITED_COPY)
+    assert {"turned", "cropped"} <= set(edits["names"])
+    assert edits["turned"] == pytest.approx(12, abs=0.5)
+    assert edits["kept"] == pytest.approx(0.6, abs=0.15)
+
+
+def test_a_changed_copy_is_found_beside_the_same_file(seller):
+    photo_1 = product_photo(1)
+    changed = photo_1.rotate(5, resample=Image.Resampling.BICUBIC).crop((60, 60, 740, 940))
+    rows = [{"product_id": "SAME", "image": "1.jpg"}, {"product_id": "CHANGED", "image": "2.jpg"}]
+    import_listings(seller, *rows, pictures={"1.jpg": jpeg_bytes(photo_1), "2.jpg": jpeg_bytes(changed)})
+    work()
+    assert matches(ask(seller, jpeg_bytes(photo_1))) == ["SAME", "CHANGED"]
+
+
+def test_a_small_picture_among_others_is_found_and_called_contained(seller, original):
+    collage = Image.new("RGB", (1000, 1000), (245, 245, 245))
+    for n, place in enumerate([(20, 20), (520, 20), (20, 520), (520, 520)]):
+        collage.paste(product_photo(9 if n == 2 else 40 + n).resize((352, 440)), place)
+    run = ask(seller, jpeg_bytes(collage))
+    assert (matches(run), run.verdict) == ([original.number], Verdict.CONTAINED)
+    place = run.candidates.get(rank=1).evidence["place"]
+    assert place[0] == pytest.approx([0.02, 0.52], abs=0.02)
+    assert place[2] == pytest.approx([0.372, 0.96], abs=0.02)
+
+
+def test_the_same_search_gives_the_same_answer_bit_by_bit(seller, original):
+    copy = jpeg_bytes(product_photo(9).rotate(7, expand=True))
+    answers = [[(row.score_milli, row.evidence) for row in ask(seller, copy).candidates.all()] for _again in range(2)]
+    assert answers[0] == answers[1]
+    assert answers[0][0][1]["lines"]
 
 
 def test_a_plain_picture_is_found_by_its_bytes_only(seller):
@@ -239,7 +281,7 @@ def test_the_job_answers_once_however_often_it_is_delivered(seller, alice):
     for _delivery in range(2):
         run_job(run.job_id)
     run.refresh_from_db()
-    assert (run.state, run.job.state, run.candidates.count()) == (RunState.DONE, JobState.DONE, 2)
+    assert (run.state, run.job.state, run.candidates.count()) == (RunState.DONE, JobState.DONE, 1)
     assert Statement.objects.filter(kind="query.recorded").count() == 1
 
 
@@ -270,7 +312,7 @@ def test_the_same_picture_at_another_seller_is_never_found_nor_counted(seller, o
     work()
     empty = {"originals": 0, "listing_images": 0, "newest_import": ""}
     run = ask(seller, photo(1))
-    assert (found(run), run.verdict, run.searched) == ([], MatchKind.NONE, empty)
+    assert (found(run), run.verdict, run.searched) == ([], Verdict.NO_MATCH, empty)
     assert searched_counts(seller) == empty
     assert not waiting_pictures(seller).exists()
     assert matches(ask(other_seller, photo(1))) == ["P1"]

@@ -49,13 +49,13 @@ def test_each_picture_gets_one_json_object(seller, query, assert_log_valid):
     run = SearchRun.objects.get()
     assert list(answer) == ["file", "number", "verdict", "searched", "candidates", "seq", "took_ms"]
     assert (answer["file"], answer["number"], answer["seq"]) == (str(query), run.number, run.statement.entry_id)
-    assert (answer["verdict"], answer["searched"]["listing_images"]) == ("near_copy", 1)
+    assert (answer["verdict"], answer["searched"]["listing_images"]) == ("same_picture", 1)
     first = answer["candidates"][0]
     assert (first.pop("score") > 85, first) == (
         True,
         {
             "rank": 1,
-            "verdict": "near_copy",
+            "verdict": "same_picture",
             "ref": "P1",
             "kind": "listing",
             "title": "Red dress",
@@ -63,6 +63,7 @@ def test_each_picture_gets_one_json_object(seller, query, assert_log_valid):
             "shop_country": "CN",
             "url": "https://shop.example/P1",
             "registered": False,
+            "edits": [],
         },
     )
     assert assert_log_valid() == 1
@@ -93,7 +94,7 @@ def test_pictures_that_wait_are_analysed_first(seller, query):
 def test_without_waiting_only_what_is_ready_is_searched(seller, query):
     import_listings(seller, LISTING, pictures={"1.jpg": photo(1)})
     (answer,) = answers(query, "--seller", seller.slug, "--no-wait")
-    assert (answer["verdict"], answer["candidates"]) == ("none", [])
+    assert (answer["verdict"], answer["candidates"]) == ("no_match", [])
 
 
 def test_nothing_is_put_into_the_queue(seller, query):

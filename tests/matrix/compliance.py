@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
+from PIL import Image
 
 from compliance.services.catalogues import find_or_create_catalogue
+from compliance.services.gallery import update_gallery
 from compliance.services.search import Question, run_search, start_search
 from ledger.services.originals import Upload
 from tests.compliance.check_pairs import PROFILE_ID, checked, form_files
+from tests.factories import register_one
+from tests.images import jpeg_bytes, product_photo
 from tests.matrix.ledger import PHOTO
 from tests.matrix.rows import EVERYBODY, OWNERS, WORKERS, AnyRow, World, action, form, page
 
@@ -30,6 +34,15 @@ def pair(world: World) -> Mapping[str, Any]:
 def search(world: World) -> Mapping[str, Any]:
     run = start_search(actor=None, seller=world.seller, question=Question(), upload=Upload("query.jpg", PHOTO))
     return {"number": run_search(run.pk).number}
+
+
+def search_with_map(world: World) -> Mapping[str, Any]:
+    """A copy that digests do not settle, so that its pixels were compared."""
+    original = register_one(world.seller, seed=2, analyse=True)
+    update_gallery(seller=world.seller, image_ids=[original.image_id])
+    copy = jpeg_bytes(product_photo(2).rotate(7, resample=Image.Resampling.BICUBIC))
+    run = start_search(actor=None, seller=world.seller, question=Question(), upload=Upload("query.jpg", copy))
+    return {"number": run_search(run.pk).number, "rank": 1}
 
 
 def picture(world: World) -> Mapping[str, Any]:
@@ -54,5 +67,6 @@ ROWS["compliance:search"] = form(EVERYBODY, post=WORKERS, data=picture)
 ROWS["compliance:search_method"] = page(EVERYBODY)
 ROWS["compliance:search_result"] = page(EVERYBODY, make=search)
 ROWS["compliance:search_again"] = action(WORKERS, make=search)
+ROWS["compliance:search_agreement"] = page(EVERYBODY, make=search_with_map)
 ROWS["compliance:search_receipt"] = page(EVERYBODY, make=search)
 ROWS["compliance:search_bundle"] = page(EVERYBODY, make=search)

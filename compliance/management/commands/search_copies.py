@@ -19,8 +19,8 @@ from django.core.management import BaseCommand, CommandError
 from django.utils.translation import gettext
 
 from compliance.models import Candidate, Scope, SearchRun
-from compliance.search.score import MatchKind
-from compliance.search.texts import KIND_TEXTS
+from compliance.search.texts import verdict_text
+from compliance.services.feature_index import is_seal_due, seal_segments
 from compliance.services.gallery import update_gallery
 from compliance.services.search import (
     THRESHOLD_DEFAULT,
@@ -80,6 +80,8 @@ class Command(BaseCommand):
             portion = waiting[start : start + ANALYSED_AT_ONCE]
             analyse_pictures(image_ids=portion)
             update_gallery(seller=seller, image_ids=portion)
+        if is_seal_due(seller):
+            seal_segments(seller=seller)  # so that the next command opens a file instead of reading every blob
 
 
 def _category_slugs() -> list[str]:
@@ -137,15 +139,16 @@ def _candidate(row: Candidate) -> dict[str, Any]:
         "shop_country": facts.get("shop_country") or None,
         "url": facts.get("url") or None,
         "registered": facts["kind"] == "original",
+        "edits": row.evidence.get("edits", {}).get("names", []),
     }
 
 
 def _text(answer: dict[str, Any]) -> str:
     if "error" in answer:
         return f"{answer['file']}  {answer['error']['code']} {answer['error']['message']}"
-    lines = [f"{answer['file']}  {gettext(KIND_TEXTS[MatchKind(answer['verdict'])])}  entry {answer['seq']}"]
+    lines = [f"{answer['file']}  {gettext(verdict_text(answer['verdict']))}  entry {answer['seq']}"]
     for row in answer["candidates"]:
         badge = "  registered" if row["registered"] else ""
-        kind = gettext(KIND_TEXTS[MatchKind(row["verdict"])])
+        kind = gettext(verdict_text(row["verdict"]))
         lines.append(f"  {row['rank']}. {row['score']:5.1f}  {kind}  {row['ref']}  {row['title']}{badge}")
     return "\n".join(lines)

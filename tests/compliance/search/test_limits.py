@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from compliance.search.copy_score import Verdict
 from compliance.search.limits import (
     ALARM_TEXTS,
     CHANGE_TEXTS,
@@ -15,8 +16,7 @@ from compliance.search.limits import (
     measured_alarms,
     measured_changes,
 )
-from compliance.search.score import MatchKind
-from compliance.search.texts import KIND_TEXTS
+from compliance.search.texts import VERDICT_TEXTS, verdict_text
 
 CATALOGUE = Path("config/locale/zh_Hans/LC_MESSAGES/django.mo")
 
@@ -33,7 +33,8 @@ def test_every_kind_of_wrong_answer_was_measured_and_has_a_text() -> None:
 
 
 def test_every_kind_has_a_text() -> None:
-    assert set(KIND_TEXTS) == set(MatchKind)
+    assert set(VERDICT_TEXTS) == set(Verdict)
+    assert verdict_text("of_a_later_version") == "of_a_later_version"
 
 
 def test_limits_are_what_is_not_reliably_found_worst_first() -> None:
@@ -57,11 +58,11 @@ def test_reach_follows_the_share(found: int, reach: Reach) -> None:
     assert Change("text", 10, found, 10).reach is reach
 
 
-def test_this_engine_admits_that_it_misses_collages_and_tilts() -> None:
-    assert {"collage", "inside_another", "tilted_15", "cropped_50", "screenshot"} <= {c.code for c in describe_limits()}
+def test_this_engine_admits_that_it_misses_collages_and_new_backgrounds() -> None:
+    assert {"collage", "new_background"} <= {c.code for c in describe_limits()}
 
 
-@pytest.mark.parametrize("text", [*CHANGE_TEXTS.values(), *REACH_TEXTS.values(), *KIND_TEXTS.values()])
+@pytest.mark.parametrize("text", [*CHANGE_TEXTS.values(), *REACH_TEXTS.values(), *VERDICT_TEXTS.values()])
 def test_texts_are_translated(text: str) -> None:
     with CATALOGUE.open("rb") as file:
         assert gettext.GNUTranslations(file).gettext(text) != text

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from PIL import Image
 
 from compliance.models import Candidate, RunState, Scope, SearchRun
-from compliance.search.limits import describe_limits, measured_changes
+from compliance.search.limits import describe_limits, measured_alarms, measured_changes
 from compliance.services.search import Question, start_search
+from compliance.views.search_drawing import overlay
 from ledger.accounts.models import Role
 from ledger.error_texts import error_text
 from ledger.models import Entry, Job, JobState
@@ -211,14 +214,24 @@ def run(gallery, seller, alice) -> SearchRun:
 def test_the_answer_shows_each_candidates_facts(client_of, alice, run):
     page = client_of(alice).get(page_of(run))
     said = words(page)
-    for fact in ("1005001", "Red dress", "2026-05-01", "CN", "Probable copy", "1 original · 2 listing pictures"):
+    for fact in (
+        "1005001",
+        "Red dress",
+        "2026-05-01",
+        "CN",
+        "Same picture, saved again",
+        "1 original · 2 listing pictures",
+    ):
         assert fact in said
     assert said.count("not in feed") >= 2  # shop and price
     link = '<a class="btn" href="https://shop.example/1005001" target="_blank" rel="external noreferrer noopener">'
     assert link in page.content.decode()
 
 
-def test_any_candidate_can_be_laid_beside_the_query(client_of, alice, run):
+def test_any_candidate_can_be_laid_beside_the_query(client_of, alice, gallery, seller):
+    import_listings(seller, {"product_id": "AGAIN", "image": "a.jpg"}, pictures={"a.jpg": photo(1)})
+    work()
+    run = ask(seller, copy_of(1), actor=alice)
     second = run.candidates.get(rank=2)
     page = client_of(alice).get(page_of(run), {"pick": "2"})
     assert f"/pictures/{second.image_id}/1024.webp" in page.content.decode()
@@ -230,12 +243,37 @@ def test_a_pick_that_is_not_there_shows_the_best(client_of, alice, run, pick):
     assert "Candidate 1: 1005001" in words(client_of(alice).get(page_of(run), {"pick": pick}))
 
 
-def test_candidates_below_the_threshold_are_set_apart(client_of, alice, run):
+def test_candidates_below_the_threshold_are_set_apart_and_called_what_they_are(client_of, alice, gallery, seller):
+    run = ask(seller, copy_of(1), question=Question(threshold=100), actor=alice)
     said = words(client_of(alice).get(page_of(run)))
-    assert said.index("85 or more") < said.index("Below your threshold")
+    assert "Nothing found at 100 or more" in said
     below = said[said.index("Below your threshold") :]
-    assert "BARE" in below
-    assert "Resemblance below the threshold" in below
+    assert "1005001" in below
+    assert "Same picture, saved again" in below
+
+
+def test_what_was_done_to_a_copy_is_said_and_drawn(client_of, alice, gallery, seller):
+    turned = product_photo(1, (480, 600)).rotate(-12, resample=Image.Resampling.BICUBIC, expand=True)
+    run = ask(seller, jpeg_bytes(turned), actor=alice)
+    page = client_of(alice).get(page_of(run))
+    html = page.content.decode()
+    assert "turned 12° clockwise" in words(page)
+    assert html.count("<line x1") == min(60, run.candidates.get(rank=1).evidence["inliers"])
+    corners = json.loads(re.search(r'data-matrix="([^"]*)"', html)[1])
+    assert len(corners) == 9
+    answer = client_of(alice).get(reverse("compliance:search_agreement", args=[run.number, 1]))
+    assert (answer["Content-Type"], answer.content[:8]) == ("image/png", b"\x89PNG\r\n\x1a\n")
+    assert client_of(alice).get(reverse("compliance:search_agreement", args=[run.number, 4])).status_code == 404
+
+
+def test_the_query_is_laid_where_it_belongs():
+    """A query that shows the right half of the picture found: its left edge lies in the middle."""
+    place = [(-1.0, 0.0), (1.0, 0.0), (1.0, 1.0), (-1.0, 1.0)]
+    a, b, c, d, e, f, g, h, i = json.loads(overlay(place))
+    lay = lambda x, y: ((a * x + b * y + c) / (g * x + h * y + i), (d * x + e * y + f) / (g * x + h * y + i))  # noqa: E731
+    assert lay(0, 0) == pytest.approx((0.5, 0.0))
+    assert lay(1, 1) == pytest.approx((1.0, 1.0))
+    assert overlay([(0.5, 0.5)] * 4) == ""
 
 
 def test_a_registered_original_carries_its_badge_number_and_time(client_of, alice, gallery, seller):
@@ -273,7 +311,8 @@ def test_nothing_found_says_what_was_searched_and_what_may_be_missed(client_of, 
 
 
 def test_percent_signs_come_out_once(client_of, alice, run):
-    said = words(client_of(alice).get(page_of(run)))
+    pages = [page_of(run), reverse("compliance:search_method")]
+    said = " ".join(words(client_of(alice).get(page)) for page in pages)
     assert "5 % cropped away" in said
     assert "99.9 % of" in said
     assert "%%" not in said
@@ -358,7 +397,8 @@ def test_the_method_page_prints_every_measured_figure(client_of, bob):
     for change in measured_changes():
         assert change.text in said
         assert f"{change.found}/{change.tried}" in said
-    assert "9/556" in said
+    for alarm in measured_alarms():
+        assert f"{alarm.alarms}/{alarm.tried}" in said
 
 
 # Whose, how, at what cost ---------------------------------------------------------------------------------------------

@@ -118,7 +118,7 @@ def test_memory_above_the_budget_is_decode_memory_and_the_child_lives():
 
 
 def test_a_picture_too_large_for_the_memory_budget_is_decode_memory():
-    with small_pool(address_space_bytes=48 << 20) as pool:
+    with small_pool(address_space_bytes=128 << 20) as pool:
         with pytest.raises(DecodeMemory):
             pool.run(ANALYSE, [images.jpeg_bytes(images.flat_picture(size=(5000, 5000)))])
         assert pool.run(ANALYSE, [images.jpeg_bytes(images.flat_picture())]).values["width"] == 640
