@@ -31,14 +31,15 @@ def check(ctx: JobContext, run_id: int) -> dict[str, str]:
     return {"number": run.number, "verdict": run.verdict, "code": run.error_code}
 
 
-@job(SEAL_JOB, queue=HEAVY, timeout_s=590)
+# Not behind a large import: until its pictures are sealed, every process reads them one by one at its next search.
+@job(SEAL_JOB)
 def seal(ctx: JobContext) -> dict[str, int]:
     assert ctx.job.seller is not None  # noqa: S101 - this kind is always somebody's
     return {"pictures": seal_segments(seller=ctx.job.seller, progress=ctx.progress)}
 
 
 periodic("gallery", interval_s=60)(sweep_gallery)
-periodic("search index", interval_s=60)(sweep_segments)
+periodic("search index", interval_s=20)(sweep_segments)
 
 
 @job("sample.load", queue=HEAVY, timeout_s=590)

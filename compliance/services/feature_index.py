@@ -34,7 +34,7 @@ SEAL_JOB = "gallery.seal"
 # Fewer pictures than that are read from their blobs by every process at its first search: about 15 ms each, most of it
 # for finding the nearest of 4,096 lists to 350 descriptors.
 SEAL_FROM = 50
-SEAL_AT_ONCE = 5000  # pictures in one go: 50 MB of codes, a minute of work
+SEAL_AT_ONCE = 1000  # pictures in one go: 10 MB of codes, a quarter of a minute of work between searches
 # A new segment is joined with the one before it until that one is larger by this factor: log2(n / 1000) segments stay.
 JOIN_BELOW = 2
 STALE_S = 3600.0  # folders that no row names are kept that long for processes which have just read their row
