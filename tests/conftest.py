@@ -26,9 +26,31 @@ from tests.log_checks import check_log
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's own event loop runs in the test's thread
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+# Tests that start a program with a database of its own, and so ask pytest for none.
+OWN_DATABASE = ("tests/config/", "tests/ledger/management/", "test_setup.py", "test_checks_command.py")
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "django_db_setup"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """For the second run of CI: what never meets a database answers the same on every one."""
+    parser.addoption("--only-database", action="store_true", help="leave out tests that use no database")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The longest file first: begun last, it would keep one process busy while the others have nothing left."""
     items.sort(key=lambda item: "journeys/test_first_day" not in item.nodeid)
+    if config.getoption("--only-database"):
+        kept = [item for item in items if _meets_a_database(item)]
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+        items[:] = kept
+
+
+def _meets_a_database(item: pytest.Item) -> bool:
+    marks = {mark.name for mark in item.iter_markers()}
+    is_own = any(part in item.nodeid for part in OWN_DATABASE)
+    return is_own or bool(
+        {"django_db", "journey"} & marks or DATABASE_FIXTURES & set(getattr(item, "fixturenames", ()))
+    )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -66,7 +66,7 @@ class Comparison:
 def make_query(pixels: NDArray[np.uint8]) -> QueryPicture:
     """A query from uint8 (height, width, 3) sRGB upright or grey pixels."""
     grey = grey_frame(pixels, QUERY)
-    return QueryPicture(grey, views_of(extract_grey(grey, QUERY.limit)))
+    return QueryPicture(grey, views_of(extract_grey(grey, QUERY)))
 
 
 def compare(query: QueryPicture, reference: Reference, view: View, votes: float = 0.0) -> Comparison | None:
@@ -102,7 +102,7 @@ def look_again(frame: Grey, reference: Features, placement: Placement) -> Placem
     if not is_worth_it or min(width, height) < SMALLEST_PART or width * height > LARGEST_PART * frame.size:
         return placement
     part = grey_frame(np.ascontiguousarray(frame[top:bottom, left:right]), QUERY)
-    closer = extract_grey(part, QUERY.limit)
+    closer = extract_grey(part, QUERY)
     geometry = closer.geometry.copy()
     factors = np.array([width / part.shape[1], height / part.shape[0]], np.float32)
     geometry[:, :2] = (geometry[:, :2] + 0.5) * factors - 0.5 + np.array([left, top], np.float32)

@@ -8,13 +8,14 @@ The same query over the same pictures gives the same answer, order included.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compliance.search.compare import Comparison, QueryPicture, compare
 from compliance.search.copy_score import (
+    COPIES,
     SCORE_SAME_FILE,
     SCORE_SAME_PIXELS,
     THRESHOLD,
@@ -130,6 +131,13 @@ def judge(
     inliers = comparison.placement.inliers
     verdict = verdict_of(score, edits, inliers, threshold)
     return Candidate(image_id, score, verdict, inliers, edits, comparison.view, comparison.agreement, comparison)
+
+
+def called_from(candidate: Candidate, threshold: float) -> Candidate:
+    """The candidate where copies are called so from another score on than usual: below it nothing is said of edits."""
+    if candidate.score >= threshold or candidate.verdict not in COPIES:
+        return candidate
+    return replace(candidate, verdict=verdict_of(candidate.score, None, candidate.inliers, threshold), edits=None)
 
 
 def _settled(gallery: Gallery, query: CopyQuery, where: Filter, limit: int, threshold: float) -> list[Candidate]:

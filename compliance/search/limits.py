@@ -14,6 +14,7 @@ from enum import StrEnum
 from functools import lru_cache
 from importlib.resources import files
 
+from compliance.search.score import THRESHOLD
 from compliance.search.texts import gettext_noop
 
 # A change counts as found from this share on; below it the page warns.
@@ -57,6 +58,15 @@ ALARM_TEXTS = {
     "neg_fabric": gettext_noop("Another fabric (drawn by a program)"),
     "neg_scene": gettext_noop("The same scene photographed again moments later"),
 }
+
+
+# First-level categories (ledger/categories.toml) whose look-alikes were measured, and which negatives stand for them.
+# Printed packs and devices are photographed again and again in the same way; garments look alike in other ways.
+GROUP_OF_CATEGORY = {
+    **dict.fromkeys(("womens-clothing", "mens-clothing", "shoes", "bags", "mother-kids"), "apparel"),
+    **dict.fromkeys(("consumer-electronics", "phone-accessories", "computer-office", "beauty"), "packs"),
+}
+NEGATIVES_OF_GROUP = {"apparel": ("neg_sender", "neg_class", "neg_fabric"), "packs": ("neg_pack", "neg_scene")}
 
 
 class Reach(StrEnum):
@@ -136,6 +146,22 @@ def parse_alarms(text: str) -> tuple[Alarm, ...]:
     return tuple(
         Alarm(code, int(table[code]["tried"]), int(table[code]["alarms"])) for code in ALARM_TEXTS if code in table
     )
+
+
+def parse_thresholds(text: str) -> dict[str, float]:
+    """From which score a picture is called a copy, by group of categories, from the same TOML."""
+    return {group: float(score) for group, score in tomllib.loads(text)["threshold"].items()}
+
+
+def copy_threshold(category: str) -> float:
+    """From which score a picture of this category (a slug, or the seller's own words) is called a copy."""
+    return measured_thresholds().get(GROUP_OF_CATEGORY.get(category, ""), THRESHOLD)
+
+
+@lru_cache(maxsize=1)
+def measured_thresholds() -> dict[str, float]:
+    """From which score a picture is called a copy, by group of categories."""
+    return parse_thresholds(files(__package__).joinpath("limits.toml").read_text("utf-8"))
 
 
 @lru_cache(maxsize=1)

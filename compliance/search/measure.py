@@ -11,18 +11,22 @@ import importlib
 import logging
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from compliance.search.benchmark import Copies, system
 from compliance.search.errors import SearchError
-from compliance.search.limits import CHANGE_TEXTS
-from compliance.search.score import THRESHOLD
+from compliance.search.limits import CHANGE_TEXTS, NEGATIVES_OF_GROUP
+from compliance.search.score import SCORE_SAME_PIXELS, THRESHOLD
 
 HERE = Path(__file__).parent
 LISTED = 5
+# What a group's threshold has to reach: wrong pictures called copies, and pictures of the same scene.
+WRONG_SHARE = 0.001
+SCENE_SHARE = 0.01
+SAME_SCENE = "neg_scene"
 log = logging.getLogger(__name__)
 
 # Which kind of change each attack of the benchmark is a sample of. An attack missing here stops the command.
@@ -91,10 +95,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """Counts: change code -> (tried, found, listed), and wrong pictures at 85 or more by kind of negative."""
+    """Counts: change code -> (tried, found, listed), wrong pictures at 85 or more by kind of negative, and the score from
+    which a picture is called a copy by group of categories."""
 
     changes: dict[str, tuple[int, int, int]]
     negatives: dict[str, tuple[int, int]]
+    thresholds: dict[str, float]
 
 
 def ask(split: Any, plan: Iterable[Any], seed: int, engine: Copies) -> Iterator[Answer]:
@@ -111,11 +117,10 @@ def count(answers: Iterable[Answer]) -> Reached:
     """How often the right picture was listed, listed at 85 or more, and how often a wrong one was."""
     code_of = {attack: code for code, attacks in CHANGE_OF_ATTACK.items() for attack in attacks}
     changes: dict[str, Counter[str]] = {code: Counter() for code in CHANGE_TEXTS}
-    negatives: dict[str, Counter[str]] = {}
+    wrong: dict[str, list[float]] = {}
     for answer in answers:
         if not answer.expected:
-            alarms = any(score >= THRESHOLD for _ident, score in answer.listed)
-            negatives.setdefault(answer.group, Counter()).update(tried=1, alarms=int(alarms))
+            wrong.setdefault(answer.group, []).append(max((score for _ident, score in answer.listed), default=0.0))
             continue
         if answer.attack not in code_of:
             raise UnknownAttackError(answer.attack)
@@ -124,8 +129,24 @@ def count(answers: Iterable[Answer]) -> Reached:
         changes[code_of[answer.attack]].update(tried=1, found=int(found), listed=int(bool(right)))
     return Reached(
         {code: (c["tried"], c["found"], c["listed"]) for code, c in changes.items() if c["tried"]},
-        {group: (c["tried"], c["alarms"]) for group, c in sorted(negatives.items())},
+        {kind: (len(best), sum(score >= THRESHOLD for score in best)) for kind, best in sorted(wrong.items())},
+        {group: group_threshold(wrong, kinds) for group, kinds in NEGATIVES_OF_GROUP.items()},
     )
+
+
+def group_threshold(wrong: Mapping[str, Sequence[float]], kinds: Sequence[str]) -> float:
+    """The lowest score from 85 on, in tenths, from which few enough of these wrong pictures are called copies."""
+    hard = [score for kind in kinds if kind != SAME_SCENE for score in wrong.get(kind, ())]
+    scene = wrong.get(SAME_SCENE, ()) if SAME_SCENE in kinds else ()
+    needed = [_quiet_from(hard, WRONG_SHARE), _quiet_from(scene, SCENE_SHARE)]
+    return min(max(THRESHOLD, *needed), SCORE_SAME_PIXELS)
+
+
+def _quiet_from(scores: Sequence[float], share: float) -> float:
+    """A tenth above the score that is one too many; 0 when there is none."""
+    ranked = sorted(scores, reverse=True)
+    allowed = int(share * len(ranked))
+    return round(ranked[allowed] + 0.1, 1) if len(ranked) > allowed else 0.0
 
 
 def format_limits(reached: Reached, *, seed: int, per_attack: int, negative_rounds: int) -> str:
@@ -147,6 +168,8 @@ def format_limits(reached: Reached, *, seed: int, per_attack: int, negative_roun
     lines += ["", "# alarms: a wrong picture at 85 or more", "[negative]"]
     for group, (tried, alarms) in reached.negatives.items():
         lines.append(f"{group} = {{ tried = {tried}, alarms = {alarms} }}")
+    lines += ["", "# called a copy from this score on, by group of categories", "[threshold]"]
+    lines += [f"{group} = {score}" for group, score in reached.thresholds.items()]
     return "\n".join(lines) + "\n"
 
 

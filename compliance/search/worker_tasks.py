@@ -50,4 +50,4 @@ def query_features_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple
 def query_spots_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
     """The grey frame of a query in; its local features out. `parse_spots` reads them back."""
     frame = np.frombuffer(blobs[0], np.uint8).reshape(int(params["height"]), int(params["width"]))
-    return format_spots(extract_grey(frame, QUERY.limit))
+    return format_spots(extract_grey(frame, QUERY))

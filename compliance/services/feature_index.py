@@ -35,8 +35,10 @@ SEAL_JOB = "gallery.seal"
 # for finding the nearest of 4,096 lists to 350 descriptors.
 SEAL_FROM = 50
 SEAL_AT_ONCE = 1000  # pictures in one go: 10 MB of codes, a quarter of a minute of work between searches
-# A new segment is joined with the one before it until that one is larger by this factor: log2(n / 1000) segments stay.
+# A new segment is joined with the one before it until that one is larger by this factor or both are more than what a
+# worker should have in memory (500 MB): about log2(n / 1000) segments stay, and one more for every 50,000 pictures.
 JOIN_BELOW = 2
+JOIN_UPTO = 50_000
 STALE_S = 3600.0  # folders that no row names are kept that long for processes which have just read their row
 ROWS = 2000
 SAVING = "saving-"
@@ -183,7 +185,7 @@ def _join(folder: Path, known: Sequence[IndexSegment], segment: Segment) -> tupl
     """The newest segments that are not much larger, and one that holds their pictures and the new ones."""
     replaced: list[IndexSegment] = []
     for row in reversed(known):
-        if row.pictures >= JOIN_BELOW * len(segment):
+        if row.pictures >= JOIN_BELOW * len(segment) or row.pictures + len(segment) > JOIN_UPTO:
             break
         earlier = Segment.open(folder / row.folder, mapped=False)
         earlier.absorb(segment)

@@ -22,10 +22,11 @@ from django.utils.crypto import salted_hmac
 
 from compliance.models import Candidate, GalleryItem, RunState, Scope, SearchRun
 from compliance.search.copy_score import Verdict, strongest_verdict
-from compliance.search.finder import ENGINE, ENGINE_VERSION
+from compliance.search.finder import ENGINE, ENGINE_VERSION, called_from
 from compliance.search.finder import Candidate as Found
 from compliance.search.index import Filter, recent
 from compliance.search.index import Scope as IndexScope
+from compliance.search.limits import copy_threshold
 from compliance.search.query import QUERY_FEATURES_TASK, QueryFeatures, parse_features
 from compliance.services.answering import ask_gallery, evidence_of
 from compliance.services.gallery import CATEGORY_NUMBERS, newest_import
@@ -298,6 +299,7 @@ def _record(
 
 
 def _candidate(run: SearchRun, rank: int, found: Found, item: GalleryItem) -> Candidate:
+    found = called_from(found, copy_threshold(_category(item)))
     return Candidate(
         run=run,
         seller=run.seller,
@@ -310,6 +312,13 @@ def _candidate(run: SearchRun, rank: int, found: Found, item: GalleryItem) -> Ca
         original=item.original,
         listing_image=item.listing_image,
     )
+
+
+def _category(item: GalleryItem) -> str:
+    if item.original is not None:
+        return item.original.category
+    assert item.listing_image is not None  # noqa: S101 - a database constraint says so
+    return item.listing_image.listing.category
 
 
 def _facts(item: GalleryItem) -> dict[str, Any]:

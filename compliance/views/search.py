@@ -20,7 +20,7 @@ from compliance.forms import SearchForm
 from compliance.models import Candidate, RunState, Scope, SearchRun
 from compliance.search.copy_score import SCORE_SAME_PIXELS, THRESHOLD, Verdict
 from compliance.search.index import RECENT_DAYS
-from compliance.search.limits import Change, describe_limits, measured_alarms, measured_changes
+from compliance.search.limits import Change, describe_limits, measured_alarms, measured_changes, measured_thresholds
 from compliance.search.texts import verdict_text
 from compliance.services.edit_words import edit_words
 from compliance.services.feed import plain_url
@@ -338,7 +338,7 @@ def search_agreement(request: HttpRequest, number: str, rank: int) -> HttpRespon
 def search_method(request: HttpRequest) -> HttpResponse:
     """What this engine finds and misses, as measured."""
     alarms = [{"alarm": alarm, "text": _(alarm.text)} for alarm in measured_alarms()]
-    context = {"changes": _in_words(measured_changes()), "alarms": alarms}
+    context = {"changes": _in_words(measured_changes()), "alarms": alarms, **measured_thresholds()}
     return render(request, "compliance/search_method.html", context)
 
 

@@ -30,7 +30,7 @@ from ledger.imaging.features import (
 )
 
 MAGIC = b"OMSF"
-VERSION = 1
+VERSION = 2  # 2: spots are chosen fairly over the picture
 HEADER = struct.Struct("<4sBxHHHI")
 CHECKSUM = struct.Struct("<I")
 PREFIX_BYTES = HEADER.size + CHECKSUM.size
@@ -76,7 +76,7 @@ class Reference:
 def make_reference(pixels: NDArray[np.uint8]) -> Reference:
     """Features and portrait of uint8 (height, width, 3) sRGB upright or grey pixels."""
     grey = grey_frame(pixels, REFERENCE)
-    features = extract_grey(grey, REFERENCE.limit)
+    features = extract_grey(grey, REFERENCE)
     room = MAX_BYTES - PREFIX_BYTES - len(features) * BYTES_PER_FEATURE - TINT_BYTES
     return Reference(features, _portrait(grey, room), make_tint(pixels))
 

@@ -77,17 +77,17 @@ def run_systems(options: argparse.Namespace) -> None:
 
 
 def extraction_ratio(options: argparse.Namespace) -> None:
-    """Median CPU time of our extraction over bare OpenCV SIFT on the same frames."""
+    """Median CPU time of our extraction over bare OpenCV SIFT with the same parameters on the same frames."""
     paths = sorted((options.split / "images").glob("*.jpg"))[:: options.every]
     for name, profile in (("reference", REFERENCE), ("query", QUERY)):
-        sift = cv2.SIFT.create(nfeatures=profile.limit, contrastThreshold=CONTRAST, edgeThreshold=EDGE)
+        sift = cv2.SIFT.create(nfeatures=profile.pool, contrastThreshold=CONTRAST, edgeThreshold=EDGE)
         ours, bare = [], []
         for path in paths:
             grey = grey_frame(decode_picture(path.read_bytes()).pixels, profile)
             start = time.process_time()
             sift.detectAndCompute(grey, None)
             middle = time.process_time()
-            extract_grey(grey, profile.limit)
+            extract_grey(grey, profile)
             bare.append(middle - start)
             ours.append(time.process_time() - middle)
         ratio = float(np.median(np.array(ours) / np.array(bare)))

@@ -183,20 +183,40 @@ class Visitor:
 
     def ask(self, path: str, form: dict[str, str] | None = None) -> tuple[int, bytes, float]:
         """Status, body and milliseconds until all of it was here."""
+        if form is None:
+            status, content, took_ms, _location = self._exchange("GET", path)
+        else:
+            kind = "application/x-www-form-urlencoded"
+            status, content, took_ms, _location = self._exchange(
+                "POST", path, urllib.parse.urlencode(form).encode(), kind
+            )
+        return status, content, took_ms
+
+    def upload(self, path: str, fields: dict[str, str], file: tuple[str, str, bytes]) -> str:
+        """Send a form with one file (field, file name, bytes); the address it leads to."""
+        edge = secrets.token_hex(16)
+        parts = [f'--{edge}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n' for k, v in fields.items()]
+        head = f'--{edge}\r\nContent-Disposition: form-data; name="{file[0]}"; filename="{file[1]}"\r\n\r\n'
+        body = "".join(parts).encode() + head.encode() + file[2] + f"\r\n--{edge}--\r\n".encode()
+        status, content, _took, location = self._exchange("POST", path, body, f"multipart/form-data; boundary={edge}")
+        assert status == 302, f"{path} answered {status}: {content[:400]!r}"
+        return location
+
+    def _exchange(
+        self, method: str, path: str, body: bytes | None = None, kind: str = ""
+    ) -> tuple[int, bytes, float, str]:
         headers = {"Host": self._host, "Cookie": "; ".join(f"{k}={v}" for k, v in self._cookies.items())}
-        body = None
-        if form is not None:
-            body = urllib.parse.urlencode(form)
-            headers |= {"Content-Type": "application/x-www-form-urlencoded", "Origin": f"http://{self._host}"}
+        if body is not None:
+            headers |= {"Content-Type": kind, "Origin": f"http://{self._host}"}
         started = time.perf_counter()
-        self._connection.request("GET" if form is None else "POST", path, body=body, headers=headers)
+        self._connection.request(method, path, body=body, headers=headers)
         answer = self._connection.getresponse()
         content = answer.read()
         took_ms = (time.perf_counter() - started) * 1000
         for line in answer.headers.get_all("Set-Cookie") or []:
             name, _, value = line.partition(";")[0].partition("=")
             self._cookies[name] = value
-        return answer.status, content, took_ms
+        return answer.status, content, took_ms, answer.headers.get("Location", "")
 
     def sign_in(self) -> None:
         self.ask(PLAIN)

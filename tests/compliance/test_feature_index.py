@@ -114,7 +114,7 @@ def test_a_changed_category_does_not_put_a_picture_in_twice(seller):
 
 
 @pytest.mark.usefixtures("log")
-@pytest.mark.parametrize("name", ["codes.faiss", "pictures.npz"])
+@pytest.mark.parametrize("name", ["codes.faiss", "geometry.npy", "pictures.npz"])
 @pytest.mark.parametrize("damage", ["cut", "gone", "other"])
 def test_a_damaged_segment_is_read_from_the_blobs_instead(seller, name, damage):
     added = add(seller, 1, 2)

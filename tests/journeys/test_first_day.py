@@ -1,5 +1,5 @@
 """The whole first day in real Chromium: first sign-in, 20 photos, a search, a hidden-image check, a certificate that a
-stranger verifies; then every page at two widths, in both languages and themes, without a word in the console."""
+stranger verifies; a copy that a thief turned, cropped and marked; then every page at two widths, in both languages and themes, without a word in the console."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from tests.images import captioned, jpeg_bytes, product_photo, recompressed
+from tests.images import captioned, cropped, jpeg_bytes, product_photo, recompressed
 from tests.journeys.server import CHROMIUM, FLAGS, ROOT, Site, needs_chromium, own_database, running_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.journey, pytest.mark.timeout(900)]
@@ -139,6 +140,57 @@ def first_day(site: Site, browser: Browser, photos: list[Path], tmp_path_factory
 
 def test_first_day(first_day: list[str]) -> None:
     assert first_day == []
+
+
+@pytest.mark.usefixtures("first_day")
+def test_a_copy_is_found_with_what_was_done_to_it(site: Site, browser: Browser, tmp_path: Path) -> None:
+    """Turned by 12 degrees, cropped, marked: one upload, the right original first, the edits named, the evidence drawn."""
+    context = browser.new_context(viewport={"width": 1360, "height": 900})
+    context.add_cookies([{"name": "django_language", "value": "en", "url": site.base}])
+    watched = Watched(context, site.base)
+    page = watched.page
+    _sign_in(site, page)
+    copy = tmp_path / "seen-in-another-shop.jpg"
+    turned = product_photo(11).rotate(-12, Image.Resampling.BICUBIC, fillcolor=(255, 255, 255))
+    copy.write_bytes(jpeg_bytes(captioned(cropped(turned, 0.12), "BEST SHOP 365", 0.07), quality=70))
+    page.goto(site.base + "/search/")
+    page.locator("input[type=file]").first.set_input_files(copy)
+    page.locator("main form button.btn-primary").first.click()
+
+    best = page.locator(".om-strip [data-item]").first
+    expect(best).to_contain_text("product-11.jpg", timeout=60_000)
+    expect(best).to_contain_text("已存证")
+    edits = page.locator(".om-edits")
+    for words in ("turned 12° clockwise", "cropped to", "something added"):
+        expect(edits).to_contain_text(words)
+    assert page.locator(".om-lines line").count() >= 12
+    agreement = page.locator(".om-agree-box img").last
+    assert agreement.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
+    complaints = watched.complaints()
+
+    page.locator("[data-compare-toggle]").click()
+    over = page.locator("[data-compare-over]")
+    expect(over).to_be_visible()
+    assert "matrix3d" in over.locator(".om-compare-cut img").evaluate("image => image.style.transform")
+    over.locator("input[type=range]").fill("30")
+    assert over.locator("[data-matrix]").evaluate("box => box.style.getPropertyValue('--om-cut')") == "30%"
+    complaints += watched.complaints()
+
+    href = page.locator("a[href$='receipt.pdf']").first.get_attribute("href")
+    pdf = context.request.get(f"{site.base}{href}").body()
+    words = subprocess.run(["pdftotext", "-", "-"], input=pdf, capture_output=True, check=True).stdout.decode()
+    assert "turned 12° clockwise" in " ".join(words.split())
+    assert "product-11.jpg" in words
+    context.close()
+    assert complaints == []
+
+
+def _sign_in(site: Site, page: Page) -> None:
+    page.goto(site.base + "/accounts/login/")
+    page.locator("input[name=login]").fill(EMAIL)
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    _wait_for_overview(site, page)
 
 
 def _wait_for_analysis(site: Site, page: Page) -> str:

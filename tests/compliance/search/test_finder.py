@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from compliance.search.benchmark import Copies, query_of
 from compliance.search.compare import look_again, make_query
 from compliance.search.copy_score import COPIES, Verdict
-from compliance.search.finder import Candidate, find_copies
+from compliance.search.finder import Candidate, called_from, find_copies
 from compliance.search.index import EVERYTHING, Filter, Item, Scope
 from ledger.imaging.geometry import apply, locate
 from tests.images import (
@@ -97,6 +97,17 @@ def test_an_edited_copy_is_found_and_named(system, edit, verdict):
         assert best.image_id == seed - SEEDS[0]
         assert best.score >= 85
         assert best.verdict is verdict
+
+
+def test_where_copies_are_called_so_later_an_uncertain_one_is_not(system):
+    found = ask(system, jpeg_bytes(rotated(photo(45), 8)))[0]
+    assert found.edits is not None
+    assert called_from(found, found.score) is found
+    later = called_from(found, found.score + 0.1)
+    assert (later.score, later.verdict, later.edits) == (found.score, Verdict.SAME_SCENE, None)
+    assert called_from(Candidate(7, 100.0, Verdict.IDENTICAL_FILE), 100.0).verdict is Verdict.IDENTICAL_FILE
+    unlike = Candidate(7, 40.0, Verdict.NO_MATCH)
+    assert called_from(unlike, 99.0) is unlike
 
 
 def test_a_picture_in_a_collage_is_contained(system):

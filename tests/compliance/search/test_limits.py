@@ -9,14 +9,20 @@ from compliance.search.copy_score import Verdict
 from compliance.search.limits import (
     ALARM_TEXTS,
     CHANGE_TEXTS,
+    GROUP_OF_CATEGORY,
+    NEGATIVES_OF_GROUP,
     REACH_TEXTS,
     Change,
     Reach,
+    copy_threshold,
     describe_limits,
     measured_alarms,
     measured_changes,
+    measured_thresholds,
 )
+from compliance.search.score import THRESHOLD
 from compliance.search.texts import VERDICT_TEXTS, verdict_text
+from ledger.categories import load_categories
 
 CATALOGUE = Path("config/locale/zh_Hans/LC_MESSAGES/django.mo")
 
@@ -30,6 +36,16 @@ def test_every_change_was_measured_and_has_a_text() -> None:
 def test_every_kind_of_wrong_answer_was_measured_and_has_a_text() -> None:
     assert [alarm.code for alarm in measured_alarms()] == list(ALARM_TEXTS)
     assert all(0 <= alarm.alarms <= alarm.tried and alarm.text for alarm in measured_alarms())
+
+
+def test_categories_whose_look_alikes_were_measured_have_a_threshold_of_their_own() -> None:
+    known = {category.slug for category in load_categories()}
+    assert set(GROUP_OF_CATEGORY) <= known
+    assert set(GROUP_OF_CATEGORY.values()) == set(NEGATIVES_OF_GROUP) == set(measured_thresholds())
+    assert all(THRESHOLD <= score < 92 for score in measured_thresholds().values())
+    assert copy_threshold("consumer-electronics") == measured_thresholds()["packs"]
+    assert copy_threshold("womens-clothing") == measured_thresholds()["apparel"]
+    assert copy_threshold("furniture") == copy_threshold("手工 handmade") == copy_threshold("") == THRESHOLD
 
 
 def test_every_kind_has_a_text() -> None:

@@ -6,8 +6,15 @@ import itertools
 
 import pytest
 
-from compliance.search.limits import CHANGE_TEXTS, parse_changes
-from compliance.search.measure import CHANGE_OF_ATTACK, Answer, UnknownAttackError, count, format_limits
+from compliance.search.limits import CHANGE_TEXTS, parse_changes, parse_thresholds
+from compliance.search.measure import (
+    CHANGE_OF_ATTACK,
+    Answer,
+    UnknownAttackError,
+    count,
+    format_limits,
+    group_threshold,
+)
 
 ANSWERS = [
     Answer("identity", "identity", "a", (("a", 100.0),)),
@@ -29,6 +36,19 @@ def test_the_file_says_what_was_counted():
     reached = count(ANSWERS)
     changes = parse_changes(format_limits(reached, seed=8, per_attack=3, negative_rounds=2))
     assert {c.code: (c.tried, c.found, c.listed) for c in changes} == reached.changes
+
+
+def test_a_group_is_called_a_copy_from_where_its_look_alikes_are_quiet():
+    assert count(ANSWERS).thresholds == {"apparel": 85.1, "packs": 85.0}
+    scenes = [90.0, 88.0, 86.0, *([20.0] * 197)]
+    assert group_threshold({"neg_pack": [10.0] * 50, "neg_scene": scenes}, ("neg_pack", "neg_scene")) == 86.1
+    assert group_threshold({"neg_pack": [91.0], "neg_scene": scenes}, ("neg_pack", "neg_scene")) == 91.1
+    assert group_threshold({"neg_scene": scenes}, ("neg_pack",)) == 85.0
+
+
+def test_the_file_says_from_where_on_copies_are_called():
+    reached = count(ANSWERS)
+    assert parse_thresholds(format_limits(reached, seed=8, per_attack=3, negative_rounds=2)) == reached.thresholds
 
 
 def test_an_attack_without_a_kind_stops_the_measurement():

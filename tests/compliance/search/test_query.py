@@ -55,7 +55,7 @@ def test_local_features_round_trip_through_the_child() -> None:
     frame = extract_features(encode(draw(2))).looks.frame
     with PixelPool() as pool:
         result = pool.run(QUERY_SPOTS_TASK, [frame.tobytes()], {"height": frame.shape[0], "width": frame.shape[1]})
-    spots, expected = parse_spots(result.values, result.blobs), extract_grey(frame, QUERY.limit)
+    spots, expected = parse_spots(result.values, result.blobs), extract_grey(frame, QUERY)
     np.testing.assert_array_equal(spots.descriptors, expected.descriptors)
     np.testing.assert_array_equal(spots.geometry, expected.geometry)
     assert len(spots) > 0

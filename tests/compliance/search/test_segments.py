@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from compliance.search.codebook import GROUP, LISTS, shipped_codebook, transformed_list
+from compliance.search.codebook import GROUP, LEAVES, LISTS, Codebook, shipped_codebook
 from compliance.search.errors import BadSegmentError
 from compliance.search.segments import (
     DESCRIPTORS_PER_IMAGE,
@@ -13,6 +13,7 @@ from compliance.search.segments import (
     Pairs,
     Segment,
     SegmentIndex,
+    leaves_visited,
 )
 from ledger.imaging.features import DIMENSIONS, Features, mirrored
 
@@ -64,22 +65,44 @@ def test_a_picture_finds_itself(index, pictures):
 
 
 def test_answers_equal_brute_force_over_the_same_codes(index, pictures):
-    """Every code in the visited lists, compared one by one."""
+    """Every code in the visited leaves, compared one by one."""
     codebook, features = index.codebook, invented(3)
-    coarse = ((codebook.centroids[None] - features.descriptors[:, None].astype(np.float32)) ** 2).sum(axis=2)
-    visited = [set(row[:PROBES]) for row in np.argsort(coarse, axis=1, kind="stable").tolist()]
+    leaves = expand_leaves(codebook)
+    asked = features.descriptors.astype(np.float32)
+    lists = np.argsort(squares(codebook.centroids, asked), axis=1, kind="stable")[:, :PROBES]
+    below = (lists[:, :, None] * LEAVES + np.arange(LEAVES)).reshape(len(lists), -1)
+    reach = np.take_along_axis(squares(leaves, asked), below, axis=1)
+    nearest = np.argsort(reach, axis=1, kind="stable")[:, : leaves_visited(len(index))]
+    visited = [set(row) for row in np.take_along_axis(below, nearest, axis=1).tolist()]
     every = np.concatenate([one.descriptors for _, one in pictures]).astype(np.float32)
-    home = ((codebook.centroids[None] - every[:, None]) ** 2).sum(axis=2).argmin(axis=1)
+    home = squares(codebook.centroids, every).argmin(axis=1)
+    home = home * LEAVES + np.array(
+        [
+            ((leaves[n * LEAVES : (n + 1) * LEAVES] - one) ** 2).sum(axis=1).argmin()
+            for n, one in zip(home, every, strict=True)
+        ]
+    )
     spelled = spell(codebook.pieces, every)
     pairs = index.neighbours(ask(features))
     agreeing = 0
-    for spot, vector in enumerate(features.descriptors.astype(np.float32)):
+    for spot, vector in enumerate(asked):
         wanted = np.array([n for n in range(len(every)) if home[n] in visited[spot]], int)
         squared = np.sort(((spelled[wanted] - vector) ** 2).sum(axis=1))[:NEIGHBOURS]
         found = np.sort(pairs.squared[pairs.spot == spot])
         agreeing += len(found) == len(squared) and bool(np.allclose(found, squared, rtol=1e-3))
     # The lists are found by an approximate search: a few spots visit another fourth list.
     assert agreeing >= 0.9 * len(features)
+
+
+def squares(known: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Squared distances, (asked, known)."""
+    return (asked**2).sum(axis=1)[:, None] + (known**2).sum(axis=1) - 2 * asked @ known.T
+
+
+def expand_leaves(codebook: Codebook) -> np.ndarray:
+    """(65536, 128): the leaves of every list, those of the other members of a class permuted."""
+    members = [codebook.leaves[:, :, order] for order in GROUP]
+    return np.stack(members, axis=1).reshape(-1, DIMENSIONS)
 
 
 def spell(pieces: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -158,7 +181,7 @@ def test_pictures_can_be_deleted_from_an_opened_segment(index, tmp_path):
     assert 104 not in owners(opened.neighbours(ask(invented(4))))
 
 
-@pytest.mark.parametrize("name", ["codes.faiss", "pictures.npz"])
+@pytest.mark.parametrize("name", ["codes.faiss", "geometry.npy", "pictures.npz"])
 @pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
 def test_a_cut_file_is_refused(index, tmp_path, name, share):
     index.seal().save(tmp_path)
@@ -192,11 +215,18 @@ def test_a_picture_takes_less_than_ten_kilobytes():
     assert index.size_bytes / 2 <= DESCRIPTORS_PER_IMAGE * 28 + 32 <= 10_000
 
 
-def test_the_codebook_is_closed_under_mirroring_and_inversion():
-    centroids = shipped_codebook().centroids
-    every = np.arange(LISTS)
-    for member, order in enumerate(GROUP):
-        assert np.array_equal(centroids[:, order], centroids[transformed_list(every, member)])
+def test_many_pictures_are_searched_in_fewer_leaves():
+    visited = [leaves_visited(count) for count in (0, 1_100, 100_000, 100_001, 250_001, 10_000_000)]
+    assert visited == [16, 16, 16, 8, 6, 6]
+
+
+def test_a_picture_finds_itself_in_few_leaves_too(monkeypatch, pictures):
+    monkeypatch.setattr("compliance.search.segments.LEAVES_VISITED", ())
+    index = SegmentIndex()
+    index.add(pictures)
+    for image_id, features in pictures:
+        pairs = index.neighbours([Ask(features, 0), Ask(mirrored(features), 1)])
+        assert np.bincount(pairs.image_ids[pairs.view == 0]).argmax() == image_id
 
 
 def test_a_mirrored_query_finds_the_mirrored_picture(pictures):

@@ -1,9 +1,12 @@
 """Features: same pixels same bytes, bounds of the profiles, and the two permutations."""
 
+import cv2
 import numpy as np
 import pytest
 
 from ledger.imaging.features import (
+    CONTRAST,
+    EDGE,
     INVERT,
     MIRROR,
     QUERY,
@@ -60,6 +63,27 @@ def test_grey_pixels_are_taken_as_they_are(pixels):
     assert np.array_equal(grey_frame(grey, REFERENCE), grey)
 
 
+def test_every_part_of_a_picture_has_its_share_of_spots(pixels):
+    """A loud quarter must not take them all: its neighbours are what may be left of a copy."""
+    grey = np.full((480, 480), 128, np.uint8)
+    loud = np.random.default_rng(3).integers(0, 256, (60, 60), dtype=np.uint8)
+    grey[:240, :240] = cv2.resize(loud, (240, 240), interpolation=cv2.INTER_CUBIC)
+    quiet = grey_frame(pixels, REFERENCE)[:240, :240]
+    grey[240:, 240:] = 128 + (quiet.astype(int) - 128) // 4
+    spots = extract(grey, REFERENCE)
+    in_quiet = (spots.geometry[:, :2] > 240).all(axis=1)
+    strongest = cv2.SIFT.create(REFERENCE.limit, contrastThreshold=CONTRAST, edgeThreshold=EDGE).detect(grey)
+    assert in_quiet.sum() >= 30
+    assert sum(min(spot.pt) > 240 for spot in strongest) < in_quiet.sum() / 2
+
+
+def test_the_first_spots_are_as_fair_as_all_of_them(pixels):
+    spots = extract(pixels, REFERENCE)
+    parts = (spots.geometry[:, :2] * 6 // (spots.width, spots.height)).astype(int)
+    filled = {tuple(part) for part in parts.tolist()}
+    assert {tuple(part) for part in parts[:108].tolist()} == filled
+
+
 def test_a_blank_picture_has_no_features():
     features = extract(np.asarray(flat_picture()), REFERENCE)
     assert (len(features), features.geometry.shape, features.descriptors.shape) == (0, (0, 4), (0, 128))
@@ -73,10 +97,12 @@ def test_both_permutations_undo_themselves_and_commute():
 
 
 def test_inverting_the_pixels_is_a_permutation_of_the_features(pixels):
+    # Of two equally strong spots at one place the direction says which is cut, so the last few are left out.
     grey = grey_frame(pixels, REFERENCE)
-    gap, which = nearest(extract(255 - grey, REFERENCE), inverted(extract(grey, REFERENCE)))
+    asked = inverted(extract(grey, REFERENCE)).first(350)
+    gap, which = nearest(extract(255 - grey, REFERENCE), asked)
     assert (gap < 0.01).mean() > 0.99
-    wanted = inverted(extract(grey, REFERENCE)).descriptors.astype(int)
+    wanted = asked.descriptors.astype(int)
     found = extract(255 - grey, REFERENCE).descriptors[which].astype(int)
     assert np.abs(wanted - found)[gap < 0.01].mean() < 0.02
 

@@ -86,7 +86,7 @@ def test_another_picture_has_few_features_in_place(reference):
 
 
 def test_too_few_features_have_no_place(grey, reference):
-    assert locate(extract(grey, QUERY).strongest(2), reference) is None
+    assert locate(extract(grey, QUERY).first(2), reference) is None
     assert locate(extract(np.full((300, 300), 255, np.uint8), QUERY), reference) is None
 
 
