@@ -21,8 +21,9 @@ Edges = tuple[float, float, float, float]
 
 # The fit that finds the whole pixels is made at this size; it is good to a fiftieth of its pixels.
 FINE_SIDES = (640,)
-# A turn or slant that moves the corner of the frame by less than this is none.
-STRAIGHT_PX = 0.2
+# A turn or slant that moves the corner of the frame by less than this is none: pictures of little texture leave it open
+# by that much, and no export tool turns by so little.
+STRAIGHT_PX = 0.6
 # Edges of a cut that lie this near to whole pixels are whole pixels.
 WHOLE_PX = 0.3
 # Resamplings are told apart on this many tiles of this side.

@@ -6,6 +6,7 @@ not, and is held against the noise that this very picture shows where it has as 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,8 +26,11 @@ QUANTILE = 0.75
 # Levels of noise that even the quietest picture has: the rounding of two encoders.
 NOISE_FLOOR = 0.5
 FEWEST_MEMBERS = 100
+# A grade is never found exactly, least of all in deep shadow: its misfit shows as noise of one level of light. It is
+# believed up to this many levels only, since a mark may cover all there is of one level.
+LIGHT_STEP, MISFIT_MOST = 16, 1.5
 # Multiples of the noise from which a pixel begins a residue, and down to which it belongs to one.
-SEED, GROWN = 6.5, 3.0
+SEED, GROWN = 6.0, 3.0
 # Colour is sampled and quantised more coarsely than light: its noise comes in larger pieces.
 CHROMA_CAUTION = 1.5
 # Resampling knows nothing beyond the frame: its outermost pixels say little.
@@ -156,6 +160,7 @@ def _scores(levels: Floats, expected: Pixels, inside: Mask) -> Floats:
     for channel, plane in enumerate(planes):
         size = np.abs(levels[..., channel])
         noise = _noise(size, _texture_classes(np.asarray(plane, np.float32)), inside)
+        noise = np.maximum(noise, _noise_of_light(size, planes[0], inside))
         scores = np.maximum(scores, size / (noise * CHROMA_CAUTION if channel else noise))
     rim = cv2.erode(inside.astype(np.uint8), np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8), borderValue=0)
     scores[rim == 0] = 0
@@ -185,6 +190,18 @@ def _noise(size: Floats, classes: NDArray[np.uint8], inside: Mask) -> Floats:
             lowest = max(lowest, float(np.quantile(members, QUANTILE)))
         by_class[number] = lowest
     return np.asarray(by_class[classes])
+
+
+def _noise_of_light(size: Floats, luma: Any, inside: Mask) -> Floats:
+    """Noise in levels at every pixel: what the grade misses at its level of light, at most MISFIT_MOST."""
+    steps = (np.asarray(luma, np.float32) / LIGHT_STEP).astype(np.uint8)
+    few, few_steps = size[::2, ::2], np.where(inside[::2, ::2], steps[::2, ::2], 255)
+    by_step = np.full(256, NOISE_FLOOR, np.float32)
+    for step in np.unique(few_steps[few_steps < 255]):
+        members = few[few_steps == step]
+        if members.size >= FEWEST_MEMBERS:
+            by_step[step] = np.clip(np.quantile(members, QUANTILE), NOISE_FLOOR, MISFIT_MOST)
+    return np.asarray(by_step[steps])
 
 
 def _marks(scores: Floats) -> tuple[NDArray[np.int32], list[int]]:

@@ -155,7 +155,7 @@ def draw_mark(image: Image.Image, mark: Mark, random: Generator) -> tuple[Image.
     changed = part + cover * (paint - part)
     drawn = cover[..., 0] > 0.5 * mark.opacity
     change = float(np.median(np.abs(changed - part).max(axis=2)[drawn])) if drawn.any() else 0.0
-    ys, xs = np.nonzero(cover[..., 0] > 0)
+    ys, xs = np.nonzero(np.asarray(stencil.getchannel("A")) > 0)
     pixels[top : top + height, left : left + width] = changed
     box = (left + int(xs.min()), top + int(ys.min()), left + int(xs.max()) + 1, top + int(ys.max()) + 1)
     return Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8)), box, change
