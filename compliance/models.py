@@ -227,6 +227,8 @@ class CheckRun(models.Model):
     statement = models.OneToOneField(Statement, null=True, on_delete=models.PROTECT, related_name="check_run")
     main_image = models.ForeignKey(ImageFile, on_delete=models.PROTECT, related_name="+")
     hidden_image = models.ForeignKey(ImageFile, on_delete=models.PROTECT, related_name="+")
+    # What the hidden image was compared with, found by the job; null when none was registered then.
+    original = models.ForeignKey(Original, null=True, on_delete=models.SET_NULL, related_name="+")
     profile_id = models.CharField(max_length=60)
     profile_version = models.CharField(max_length=20)
     category = models.CharField(max_length=40, blank=True)

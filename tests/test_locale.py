@@ -14,7 +14,7 @@ import django
 import pytest
 from django.utils.translation.template import templatize
 
-from compliance.checks.profile import load_profile
+from compliance.checks.profile import list_profiles
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOGUE = ROOT / "config" / "locale" / "zh_Hans" / "LC_MESSAGES" / "django.po"
@@ -31,7 +31,7 @@ KEYWORDS = (
 )
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[sd]|\{\w*\}")
 # Units that pages turn into figures or show as they are.
-SYMBOLS = {"px", "bytes", "ssim", "format", "share"}
+SYMBOLS = {"px", "bytes", "ssim", "format", "share", "deg", "slope", "log ratio", "opacity"}
 
 needs_gettext = pytest.mark.skipif(
     not (shutil.which("xgettext") and shutil.which("msgfmt")) and not os.environ.get("CI"),
@@ -73,7 +73,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 def profile_sentences() -> set[str]:
     """What rule profiles say in words: their titles, and the source and unit of each limit."""
-    profiles = [load_profile(path.stem) for path in (ROOT / "compliance/checks/profiles").glob("*.toml")]
+    profiles = list_profiles()
     limits = [limit for profile in profiles for limit in profile.limits]
     words = [profile.title for profile in profiles] + [word for limit in limits for word in (limit.source, limit.unit)]
     return set(words) - SYMBOLS

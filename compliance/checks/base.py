@@ -149,10 +149,16 @@ class Registry:
 
 def run_rule(rule: Rule, pair: Pair, profile: Profile) -> RuleOutcome:
     """The outcome of one rule; a check that breaks on these pixels is "not checked", never passed."""
+    if not all(profile.has(name) for name in rule.limits):
+        return _outcome(rule, Answer(None, None, "", unknown="limit_missing"))
     try:
         answer = rule.check(rule, pair, profile)
     except PIXEL_FAULTS as error:
         answer = Answer(None, None, "", unknown=f"check_broke:{type(error).__name__}")
+    return _outcome(rule, answer)
+
+
+def _outcome(rule: Rule, answer: Answer) -> RuleOutcome:
     verdict = judge(answer.findings, is_unknown=bool(answer.unknown))
     return RuleOutcome(
         rule.id,

@@ -4,19 +4,25 @@ The stopwatch is an argument so that tests need no time to pass; nothing else of
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
 
-from compliance.checks.base import Finding, Level, RuleOutcome, Value, Verdict, overall, run_rule
+from compliance.checks.base import PIXEL_FAULTS, Finding, Level, RuleOutcome, Value, Verdict, overall, run_rule
+from compliance.checks.changes import Changes, changes_of
 from compliance.checks.heatmap import pair_heatmap
 from compliance.checks.opening import open_pair
 from compliance.checks.pair import Pair, Side
+from compliance.checks.pairing import SSIM_DECIMALS
 from compliance.checks.profile import Profile
 from compliance.checks.rules import NOT_LOOKED_AT, RULES
+from compliance.checks.settle import settle_outcomes
+from compliance.checks.threeway import three_way
 from ledger.categories import UnknownCategory, category_by_slug
 
 REPORT_VERSION = 1
+SHARED: tuple[tuple[str, Callable[[Pair], object]], ...] = (("compare", changes_of), ("three_way", three_way))
 ORDER = (Level.ERROR, Level.CONFIRM, Level.WARNING)
 
 
@@ -33,11 +39,25 @@ class SideReport:
 
 
 @dataclass(frozen=True, slots=True)
+class OriginalReport:
+    """The registered original that the hidden image was compared with: its upright size and how the hidden image came
+    from it (same, scaled, cropped, turned, mirrored, graded); reason says why it could not be compared, if it could not.
+    """
+
+    name: str
+    width: int
+    height: int
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class PairReport:
     """All that is known about one pair.
 
-    ssim is over the whole picture at ssim_scale_px on the long side; ssim_masked stays None until overlays are found.
-    background_deviation is in RGB levels, None without a plain background. heatmap is a PNG.
+    ssim is over the whole picture at ssim_scale_px on the long side, ssim_masked outside the overlays, overlay_share of
+    the frame; all None when the pictures are too small. background_deviation is in RGB levels, None without a plain
+    background. heatmap is a PNG. original is None when none was given.
     """
 
     verdict: Verdict
@@ -56,6 +76,8 @@ class PairReport:
     category: str
     hidden_need: str
     not_looked_at: tuple[str, ...]
+    overlay_share: float | None = None
+    original: OriginalReport | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values, without the heatmap. Keys are stable; new ones may be added."""
@@ -75,6 +97,8 @@ class PairReport:
             "category": self.category,
             "hidden_need": self.hidden_need,
             "not_looked_at": list(self.not_looked_at),
+            "overlay_share": self.overlay_share,
+            "original": None if self.original is None else asdict(self.original),
         }
 
 
@@ -86,9 +110,11 @@ def check_pair(
     hidden_name: str,
     profile: Profile,
     category: str = "",
+    original: bytes | None = None,
+    original_name: str = "",
     clock: Callable[[], float] = perf_counter,
 ) -> PairReport:
-    """Check a main image and its hidden image against a profile.
+    """Check a main image and its hidden image against a profile, and against the registered original if it is given.
 
     category is a slug or the seller's own words (then hidden_need is empty). Raises PictureRefused, naming the side
     and the cause, when a file is no picture that can be decoded. Runs on hostile bytes: call it in the limited child.
@@ -100,6 +126,8 @@ def check_pair(
         main_name=main_name,
         hidden_name=hidden_name,
         long_side_px=profile.integer("ssim_long_side_px"),
+        original=original,
+        original_name=original_name,
     )
     return check_opened(pair, profile=profile, category=category, clock=clock, decode_ms=_elapsed_ms(clock, since))
 
@@ -109,11 +137,18 @@ def check_opened(
 ) -> PairReport:
     """The report on a pair that is decoded already; decode_ms is what that took."""
     timings = {"decode": decode_ms}
+    # What rules share is computed by whichever asks first; done here, the time is seen where it belongs.
+    for stage, derive in SHARED:
+        since = clock()
+        with suppress(*PIXEL_FAULTS):  # each rule that asks again meets the fault itself, and says so
+            derive(pair)
+        timings[stage] = _elapsed_ms(clock, since)
     outcomes = []
     for rule in RULES:
         since = clock()
         outcomes.append(run_rule(rule, pair, profile))
         timings[rule.id] = _elapsed_ms(clock, since)
+    outcomes = settle_outcomes(pair, outcomes)
     findings = sort_findings(outcomes)
     since = clock()
     heatmap = pair_heatmap(pair, findings)
@@ -138,12 +173,13 @@ def _report(
     heatmap: bytes,
 ) -> PairReport:
     measured = {outcome.rule: outcome.measured for outcome in outcomes}
+    changes = _changes(pair)
     return PairReport(
         verdict=overall(outcomes),
         outcomes=outcomes,
         findings=findings,
-        ssim=_number(measured["H07"]),
-        ssim_masked=None,
+        ssim=None if changes is None else round(changes.ssim, SSIM_DECIMALS),
+        ssim_masked=None if changes is None else round(changes.ssim_masked, SSIM_DECIMALS),
         ssim_scale_px=pair.frame_px,
         background_deviation=_number(measured["H10"]),
         timings_ms=timings,
@@ -155,7 +191,29 @@ def _report(
         category=category,
         hidden_need=_hidden_need(category),
         not_looked_at=NOT_LOOKED_AT,
+        overlay_share=None if changes is None else round(changes.overlay_share, 3),
+        original=_original_report(pair),
     )
+
+
+def _changes(pair: Pair) -> Changes | None:
+    """The comparison, or None when these pixels cannot be compared; the rules have said why."""
+    try:
+        return changes_of(pair)
+    except PIXEL_FAULTS:
+        return None
+
+
+def _original_report(pair: Pair) -> OriginalReport | None:
+    original = pair.original
+    if original is None:
+        return None
+    try:
+        found = three_way(pair)
+        path, reason = found.path, found.reason
+    except PIXEL_FAULTS as error:
+        path, reason = "", f"check_broke:{type(error).__name__}"
+    return OriginalReport(original.name, original.width, original.height, path, reason)
 
 
 def _hidden_need(category: str) -> str:

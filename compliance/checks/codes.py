@@ -55,6 +55,48 @@ _TEXTS = (
         ),
     ),
     CodeText(
+        "ERR_IMG_HID_GEOMETRY",
+        gettext_noop("The hidden image is moved against the main image"),
+        gettext_noop(
+            "Export both from one file by hiding the text layers only. Do not crop, turn or resize in between."
+        ),
+    ),
+    CodeText(
+        "ERR_IMG_HID_SUBJECT",
+        gettext_noop("The hidden image does not show the same subject"),
+        gettext_noop("Use the very photo of the main image. Another view of the product is another photo."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_LIGHT",
+        gettext_noop("The subject is lit differently"),
+        gettext_noop("Give both pictures the same brightness, contrast and colour, or none to either."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_GHOST",
+        gettext_noop("The removed promotion still shines through"),
+        gettext_noop("Hide the promotion's layer completely instead of making it transparent, and export again."),
+    ),
+    CodeText(
+        "WARN_IMG_HID_INPAINT",
+        gettext_noop("A repaired spot can be seen"),
+        gettext_noop(
+            "Where the promotion was, the picture is smoother than around it. Take the spot from the clean original photo "
+            "instead of painting over it."
+        ),
+    ),
+    CodeText(
+        "ERR_IMG_HID_JPEG",
+        gettext_noop("The two files were saved differently"),
+        gettext_noop("Save the hidden image in the main image's format and with the same quality settings."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_RESIDUE",
+        gettext_noop("The hidden image shows something that your original does not"),
+        gettext_noop(
+            "Look at the marked place: text, a logo, a code or a retouched spot was left. Hide that layer and export again."
+        ),
+    ),
+    CodeText(
         "ERR_IMG_HID_BG",
         gettext_noop("The background differs from the main image"),
         gettext_noop(
@@ -72,39 +114,66 @@ CODES: Mapping[str, CodeText] = {text.code: text for text in _TEXTS}
 
 # Why a rule could not tell, or had nothing to measure. A broken check is "check_broke:<kind>".
 REASONS: Mapping[str, str] = {
-    "forecast_only": gettext_noop(
-        "SSIM over the whole picture only forecasts the marketplace's figure: it also counts the removed promotion, and "
-        "it misses text that was left in. So it does not decide the pair."
-    ),
     "too_small": gettext_noop("The picture is too small to be compared."),
     "no_plain_background": gettext_noop("There is no plain background to compare."),
+    "stretched": gettext_noop("The two pictures differ in size, so single edges cannot be compared."),
+    "other_photo": gettext_noop("The two pictures have too little in common to compare this."),
+    "moved": gettext_noop(
+        "The hidden image is moved against the main image; the subject was compared after moving it back."
+    ),
+    "differs_everywhere": gettext_noop(
+        "The two pictures differ a little everywhere, so single edges cannot be compared."
+    ),
+    "no_subject": gettext_noop("There is no subject outside the removed promotion to compare."),
+    "no_original": gettext_noop("No registered original was given, so only the two files were compared."),
+    "original_not_found": gettext_noop(
+        "The registered original could not be laid over the hidden image, so only the two files were compared."
+    ),
+    "original_differs": gettext_noop(
+        "The registered original differs from the hidden image nearly everywhere, so only the two files were compared."
+    ),
+    "in_the_original": gettext_noop(
+        "What was found stands in your registered original as well: it belongs to the product."
+    ),
+    "limit_missing": gettext_noop(
+        "The version of the limits that this check uses says nothing about this rule. Check the pair again."
+    ),
     "check_broke": gettext_noop("This check could not be carried out on these pictures. Nothing is known about it."),
 }
 
 # Facts in Finding.detail that are words rather than values.
 DETAILS: Mapping[str, str] = {
-    "forecast": gettext_noop("forecast"),
-    "forecast, stretched": gettext_noop("forecast, with the hidden image stretched to the main image's frame"),
+    "outside": gettext_noop("outside the removed promotion"),
+    "outside, stretched": gettext_noop(
+        "outside the removed promotion, with the hidden image stretched to the main image's frame"
+    ),
+    "shifted": gettext_noop("shifted, in pixels at 500 px"),
+    "turned": gettext_noop("turned"),
+    "scaled": gettext_noop("scaled"),
+    "mirrored": gettext_noop("left and right are exchanged"),
+    "other_photo": gettext_noop("another photo"),
+    "changed_outside": gettext_noop("changed outside the removed promotion"),
+    "other_format": gettext_noop("another format"),
+    "other_sampling": gettext_noop("colours sampled differently"),
+    "other_tables": gettext_noop("another JPEG quality"),
+    "unknown": gettext_noop("what it is was not recognised"),
     "no_product": gettext_noop("the picture is a white sheet"),
     "white_background": gettext_noop("the background was replaced by white"),
     "main": gettext_noop("main image"),
     "hidden": gettext_noop("hidden image"),
 }
 
+# How the detail of a forecast begins; the share of the frame that overlays cover follows.
+FORECAST = "forecast, overlays "
+
 # What a rule of this number asks for, where no check answers it yet.
 NOT_LOOKED_AT_TITLES: Mapping[str, str] = {
-    "H08": gettext_noop("Same composition"),
-    "H09": gettext_noop("Same subject"),
-    "H11": gettext_noop("Same light"),
     "H12": gettext_noop("No text"),
     "H13": gettext_noop("No QR code or barcode"),
     "H14": gettext_noop("No logo or watermark"),
     "H15": gettext_noop("No border"),
     "H16": gettext_noop("No price tag"),
     "H17": gettext_noop("No arrow or sticker"),
-    "H18": gettext_noop("Promotion removed, not faded"),
-    "H19": gettext_noop("No visible repair"),
-    "H20": gettext_noop("Same compression"),
     "H22": gettext_noop("No marker of generated pictures"),
     "H23": gettext_noop("One hidden image per SKU"),
 }
@@ -123,3 +192,8 @@ def reason_text(reason: str) -> str:
 def detail_text(detail: str) -> str:
     """The words of a detail; values such as "EXIF, XMP" stand for themselves."""
     return DETAILS.get(detail, detail)
+
+
+def forecast_share(detail: str) -> str:
+    """The overlay share of a detail such as "forecast, overlays 17%", empty for any other."""
+    return detail.removeprefix(FORECAST) if detail.startswith(FORECAST) else ""

@@ -1,18 +1,24 @@
 """The pair under check: facts about two files, and both pictures in one working frame, shared by every rule.
 
-The full-size pixels are let go as soon as the working copies exist, so that two 50-megapixel files fit into the
-memory of the limited child one after the other.
+The full-size pixels are let go as soon as the working copies exist, so that 50-megapixel files fit into the memory of
+the limited child one after the other.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from compliance.checks.jpeg import JpegMake
+
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+T = TypeVar("T")
 
 LOSSY_FORMATS = frozenset({"JPEG", "WEBP"})
 
@@ -21,7 +27,8 @@ LOSSY_FORMATS = frozenset({"JPEG", "WEBP"})
 class Side:
     """One file of the pair: width and height are upright; metadata: kinds of blocks found.
 
-    preview: uint8 (height, width, 3), sRGB, upright, in the file's own shape, long side at most 1024 px.
+    preview and detail: uint8 (height, width, 3), sRGB, upright, in the file's own shape, long side at most 1024 and 2400
+    px. jpeg: tables and sampling, None for other formats.
     """
 
     name: str
@@ -32,6 +39,8 @@ class Side:
     metadata: tuple[str, ...]
     has_gps: bool
     preview: Pixels
+    detail: Pixels
+    jpeg: JpegMake | None
 
     @property
     def is_lossy(self) -> bool:
@@ -39,14 +48,55 @@ class Side:
         return self.format in LOSSY_FORMATS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Laid:
+    """The original in the hidden image's frame.
+
+    pixels: uint8 (height, width, 3), what the hidden image should look like; inside: bool, where the original has
+    pixels. matrix: float64 (3, 3), places of the frame (x, y, 1) to places of the original, from the middle of the top
+    left pixel. path: same, scaled, cropped or turned, "mirrored" before it where that is so, "graded" after it.
+    """
+
+    pixels: Pixels
+    inside: Mask
+    matrix: NDArray[np.float64]
+    path: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OriginalView:
+    """The registered original as far as the pair needs it: laid in the frame of the hidden image's detail, or why not.
+
+    reason is a key of codes.REASONS, empty when it was laid.
+    """
+
+    name: str
+    width: int
+    height: int
+    laid: Laid | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Pair:
-    """Main and hidden image; working copies uint8 (height, width, 3) have one size, that of the main image's frame."""
+    """Main and hidden image; working copies uint8 (height, width, 3) have one size, that of the main image's frame.
+
+    original is None when none was given.
+    """
 
     main: Side
     hidden: Side
     main_work: Pixels
     hidden_work: Pixels
+    original: OriginalView | None = None
+    derived: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False)
+
+    def once(self, derive: Callable[["Pair"], T]) -> T:
+        """What `derive` makes of this pair, computed at the first call and shared by all rules that ask again."""
+        if derive not in self.derived:
+            self.derived[derive] = derive(self)
+        result: T = self.derived[derive]
+        return result
 
     @property
     def frame_px(self) -> int:

@@ -1,16 +1,13 @@
 """Rules about the two pictures as a pair: same size, same shape, same content."""
 
-import cv2
-import numpy as np
-
 from compliance.checks.base import Answer, Box, Level, Rule
-from compliance.checks.pair import Floats, Pair
+from compliance.checks.changes import Changes, changes_of
+from compliance.checks.codes import FORECAST
+from compliance.checks.pair import Pair
 from compliance.checks.profile import Profile
-from compliance.checks.ssim import WINDOW, grey, mean_ssim, ssim_map
+from compliance.checks.ssim import WINDOW
 from compliance.checks.words import gettext_noop
 
-# Where a window scores below this, an eye sees the change; perfect pairs stay above 0.9995 outside overlays.
-CHANGED_BELOW = 0.9
 # Compared with the decimals that are shown: what a person reads is what was judged.
 SSIM_DECIMALS = 4
 
@@ -39,38 +36,46 @@ def check_aspect(rule: Rule, pair: Pair, profile: Profile) -> Answer:
 
 
 def check_ssim(rule: Rule, pair: Pair, profile: Profile) -> Answer:
-    """The forecast of the marketplace's own figure, and therefore never a verdict.
+    """The verdict is on what lies outside the overlays; the whole picture only forecasts the marketplace's own figure.
 
-    A perfect hidden image scores below the limit when the removed promotion covered a fifth of the frame, and one with
-    all its text left scores 1. So a low value asks the seller, and a high value does not pass.
+    The SSIM trap: a perfect hidden image scores below the limit when the removed promotion covered a fifth of the
+    frame. That fails nothing here, but the seller is told, because the marketplace may count it.
     """
     allowed = profile.number("ssim_min")
     if min(pair.main_work.shape[:2]) < WINDOW:
         return Answer(None, allowed, "ssim", unknown="too_small")
-    similarity = ssim_map(grey(pair.main_work), grey(pair.hidden_work))
-    measured = round(mean_ssim(similarity), SSIM_DECIMALS)
-    if measured >= allowed:
-        return Answer(measured, allowed, "ssim", unknown="forecast_only")
+    changes = changes_of(pair)
+    measured = round(changes.ssim_masked, SSIM_DECIMALS)
+    if measured < allowed:
+        return _mismatch(rule, pair, measured, allowed, "ssim")
+    structure, structure_allowed = round(changes.unchanged, 3), profile.number("structure_share_min")
+    if structure < structure_allowed:
+        return _mismatch(rule, pair, structure, structure_allowed, "share")
+    forecast = round(changes.ssim, SSIM_DECIMALS)
+    if forecast >= allowed:
+        return Answer(measured, allowed, "ssim")
     finding = rule.finding(
-        Level.CONFIRM,
-        measured,
+        Level.WARNING,
+        forecast,
         allowed,
         "ssim",
-        bbox=_largest_change(similarity, pair),
-        detail="forecast, stretched" if pair.is_stretched else "forecast",
+        bbox=_largest_change(changes, pair),
+        detail=f"{FORECAST}{changes.overlay_share:.0%}",
     )
-    return Answer(measured, allowed, "ssim", (finding,), unknown="forecast_only")
+    return Answer(measured, allowed, "ssim", (finding,))
 
 
-def _largest_change(similarity: Floats, pair: Pair) -> Box | None:
-    changed = (similarity < CHANGED_BELOW).astype(np.uint8)
-    # Letters of one caption become one place when gaps of two windows are closed.
-    changed = cv2.morphologyEx(changed, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8))
-    count, _, stats, _ = cv2.connectedComponentsWithStats(changed)
-    if count < 2:
-        return None
-    left, top, width, height, _ = stats[1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())]
-    return pair.to_hidden((int(left), int(top), int(left + width), int(top + height)))
+def _mismatch(rule: Rule, pair: Pair, measured: float, allowed: float, unit: str) -> Answer:
+    box = _largest_change(changes_of(pair), pair)
+    detail = "outside, stretched" if pair.is_stretched else "outside"
+    return Answer(
+        measured, allowed, unit, (rule.finding(Level.ERROR, measured, allowed, unit, bbox=box, detail=detail),)
+    )
+
+
+def _largest_change(changes: Changes, pair: Pair) -> Box | None:
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in changes.boxes]
+    return pair.to_hidden(changes.boxes[areas.index(max(areas))]) if areas else None
 
 
 RULES = (
@@ -100,11 +105,11 @@ RULES = (
         title=gettext_noop("Structural similarity"),
         requires=gettext_noop("SSIM of the pair is at least 0.92."),
         measured_as=gettext_noop(
-            "SSIM of the whole picture (grey, 7 x 7 window) at 1000 px on the long side: a forecast of the "
-            "marketplace's figure, so alone it leaves the pair undecided."
+            "SSIM outside the removed promotion (grey, 7 x 7 window) at 1000 px on the long side, and the share of structure "
+            "that is unchanged there. SSIM of the whole picture forecasts the marketplace's figure: below the limit it warns."
         ),
         codes=("ERR_IMG_HID_MISMATCH",),
-        limits=("ssim_min", "ssim_long_side_px"),
+        limits=("ssim_min", "structure_share_min", "ssim_long_side_px"),
         check=check_ssim,
     ),
 )

@@ -30,15 +30,22 @@ LimitValue = int | float | tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class LimitSpec:
-    """What a limit of this name must look like: unit, number type and inclusive range (None = a list of formats)."""
+    """What a limit of this name must look like: unit, number type and inclusive range (none for a list of formats).
+
+    since: the first form of profiles that states it.
+    """
 
     unit: str
     kind: type
     low: float = 0
     high: float = 0
+    since: int = 1
 
 
-# Every limit that some rule reads. A profile states all of them and nothing else.
+# What a profile holds has grown with the rules. A file of an older form states less, and stays as it is: a check that
+# was made with it opens with it, and rules that need more say that they cannot tell.
+NEWEST_FORM = 2
+# Every limit that some rule reads. A profile states all of its form and nothing else.
 LIMITS: Mapping[str, LimitSpec] = {
     "formats": LimitSpec("format", tuple),
     "file_size_max_bytes": LimitSpec("bytes", int, 1, 1_000_000_000),
@@ -52,6 +59,17 @@ LIMITS: Mapping[str, LimitSpec] = {
     "metadata_blocks_max": LimitSpec("blocks", int, 0, 1000),
     "white_stand_in_share_max": LimitSpec("share", float, 0, 1),
     "side_min_px": LimitSpec("px", int, 1, 100_000),
+    "structure_share_min": LimitSpec("share", float, 0, 1, since=2),
+    "shift_max_px": LimitSpec("px", float, 0.01, 100, since=2),
+    "turn_max_deg": LimitSpec("deg", float, 0.01, 180, since=2),
+    "scale_max": LimitSpec("share", float, 0.0001, 1, since=2),
+    "subject_share_min": LimitSpec("share", float, 0, 1, since=2),
+    "same_photo_share_min": LimitSpec("share", float, 0, 1, since=2),
+    "light_difference_max": LimitSpec("RGB levels", float, 0, 255, since=2),
+    "ghost_slope_max": LimitSpec("slope", float, 0, 1, since=2),
+    "repair_grain_max": LimitSpec("log ratio", float, 0, 10, since=2),
+    "jpeg_step_difference_max": LimitSpec("steps", int, 0, 255, since=2),
+    "residue_opacity_max": LimitSpec("opacity", float, 0, 1, since=2),
 }
 
 
@@ -79,8 +97,12 @@ class Profile:
     status: str
     limits: tuple[Limit, ...]
 
+    def has(self, name: str) -> bool:
+        """Whether this version states a limit of that name."""
+        return any(limit.name == name for limit in self.limits)
+
     def limit(self, name: str) -> Limit:
-        """The limit of that name, with its source; KeyError for a name that LIMITS does not hold."""
+        """The limit of that name, with its source; KeyError for a name that this version does not hold."""
         for limit in self.limits:
             if limit.name == name:
                 return limit
@@ -131,11 +153,13 @@ def parse_profile(data: bytes, *, name: str) -> Profile:
         table = tomllib.loads(data.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProfileMalformed(name, str(error)) from error
+    form = _form(name, table.pop("form", 1))
     _refuse_other_keys(name, "", table, PROFILE_KEYS)
     limits = table["limits"]
     if not isinstance(limits, dict):
         raise ProfileValueInvalid(name, "limits is not a table")
-    _refuse_other_keys(name, "limits.", limits, tuple(LIMITS))
+    wanted = tuple(key for key, spec in LIMITS.items() if spec.since <= form)
+    _refuse_other_keys(name, "limits.", limits, wanted)
     profile = Profile(
         id=_text(name, "id", table["id"]),
         version=_version(name, table["version"]),
@@ -143,7 +167,7 @@ def parse_profile(data: bytes, *, name: str) -> Profile:
         marketplace=_text(name, "marketplace", table["marketplace"]),
         effective_from=_date(name, "effective_from", table["effective_from"]),
         status=_status(name, "status", table["status"]),
-        limits=tuple(_limit(name, key, limits[key]) for key in LIMITS),
+        limits=tuple(_limit(name, key, limits[key]) for key in wanted),
     )
     _check_bands(name, profile)
     return profile
@@ -210,6 +234,12 @@ def _text(name: str, where: str, value: object) -> str:
 def _version(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ProfileValueInvalid(name, f"version is {value!r}, expected a whole number from 1")
+    return value
+
+
+def _form(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= NEWEST_FORM:
+        raise ProfileValueInvalid(name, f"form is {value!r}, expected 1 to {NEWEST_FORM}")
     return value
 
 

@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any, TypeVar
 
 from compliance.checks.base import Box, Finding, Level, RuleOutcome, Value, Verdict
-from compliance.checks.check import PairReport, SideReport
+from compliance.checks.check import OriginalReport, PairReport, SideReport
 from compliance.checks.errors import ReportMalformed
 
 MAX_FINDINGS = 500  # what one ledger claim may hold
@@ -39,6 +39,21 @@ def parse_report(values: Mapping[str, Any], heatmap: bytes = b"") -> PairReport:
         category=_text(values, "category"),
         hidden_need=_text(values, "hidden_need"),
         not_looked_at=_texts(values, "not_looked_at"),
+        overlay_share=_optional_number(values, "overlay_share"),
+        original=_original(values),
+    )
+
+
+def _original(values: Mapping[str, Any]) -> OriginalReport | None:
+    if values.get("original") is None:
+        return None
+    row = _mapping(values, "original")
+    return OriginalReport(
+        name=_text(row, "name"),
+        width=_integer(row, "width"),
+        height=_integer(row, "height"),
+        path=_text(row, "path"),
+        reason=_text(row, "reason"),
     )
 
 

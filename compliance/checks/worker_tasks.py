@@ -18,13 +18,15 @@ CHECK_PAIR_TASK = "compliance.checks.worker_tasks:check_pair_task"
 
 
 def check_pair_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    """Blobs: main, hidden. Params: profile, profile_version (or null), main_name, hidden_name, category, pictures.
+    """Blobs: main, hidden, and the registered original if there is one. Params: profile, profile_version (or null),
+    main_name, hidden_name, original_name, category, pictures.
 
     Returns the report of PairReport.to_dict and [heatmap PNG, difference WebP, then the previews of main and of hidden,
     each in the sizes of ledger.imaging.thumbnail.LONG_SIDES]; no bytes with pictures=False. When a file is no picture:
     {"refused": {code, side, cause, detail}} and no bytes.
     """
-    main, hidden = blobs
+    main, hidden = blobs[:2]
+    original = blobs[2] if len(blobs) > 2 else None
     profile = load_profile(str(params["profile"]), params.get("profile_version"))
     since = perf_counter()
     try:
@@ -34,6 +36,8 @@ def check_pair_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dic
             main_name=str(params["main_name"]),
             hidden_name=str(params["hidden_name"]),
             long_side_px=profile.integer("ssim_long_side_px"),
+            original=original,
+            original_name=str(params.get("original_name") or ""),
         )
     except PictureRefused as refusal:
         return {"refused": refusal.to_dict()}, []

@@ -18,7 +18,7 @@ from compliance.search.compare import QueryPicture
 from compliance.search.finder import Candidate, CopyQuery, Gallery, find_copies
 from compliance.search.index import EVERYTHING, Filter, Probe
 from compliance.search.nominate import views_of
-from compliance.search.query import QUERY_SPOTS_TASK, QueryFeatures, parse_spots
+from compliance.search.query import QUERY_FEATURES_TASK, QUERY_SPOTS_TASK, QueryFeatures, parse_features, parse_spots
 from compliance.services.feature_index import features as feature_indexes
 from compliance.services.feature_index import reference_reader
 from compliance.services.gallery import indexes
@@ -33,6 +33,15 @@ MAP_COLOURS = [0, 0, 0, 20, 140, 70, 200, 30, 40]
 MAP_OPACITY = bytes([0, 110, 150])
 LINES = 60  # pairs of spots that are kept to be drawn; more would be one blur
 PLACES = 4  # decimals of shares of a picture's side: a tenth of a pixel of a large photo
+
+
+def query_features(data: bytes, *, thumbnails: bool) -> QueryFeatures:
+    """What a picture can be asked with, decoded in the limited child. Raises ImagingError."""
+    answer = pixel_pool().run(QUERY_FEATURES_TASK, [data], {"thumbnails": thumbnails})
+    try:
+        return parse_features(answer.values, answer.blobs)
+    except (ValueError, KeyError, TypeError) as error:  # the child has looked at hostile bytes
+        raise DecodeCrashed("malformed answer") from error
 
 
 def ask_gallery(*, seller: Seller, query: QueryFeatures, where: Filter, limit: int) -> list[Candidate]:

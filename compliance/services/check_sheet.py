@@ -13,16 +13,25 @@ from django.utils.translation import gettext
 
 from compliance.checks.base import Box, Finding, Level, Rule, RuleOutcome, Value, Verdict
 from compliance.checks.check import PairReport
-from compliance.checks.codes import NOT_LOOKED_AT_TITLES, code_text, detail_text, reason_text
+from compliance.checks.codes import NOT_LOOKED_AT_TITLES, code_text, detail_text, forecast_share, reason_text
 from compliance.checks.errors import ProfileUnknown, UnknownRule
 from compliance.checks.profile import Limit, Profile, load_profile
 from compliance.checks.rules import RULES
 from compliance.checks.words import gettext_noop
 
 # Larger is better for these; for every other number smaller is.
-AT_LEAST = frozenset({"H07", "Q01"})
-UNITS = {"RGB levels": gettext_noop("RGB levels"), "px": "px"}
-COUNTS = frozenset({"blocks", "positions"})  # what was counted is named by the finding's detail
+AT_LEAST = frozenset({"H07", "H09", "Q01"})
+UNITS = {
+    "RGB levels": gettext_noop("RGB levels"),
+    "px": "px",
+    "deg": "°",
+    "slope": "",
+    "log ratio": "",
+    "mirrored": "",
+    "steps": gettext_noop("steps"),
+}
+COUNTS = frozenset({"blocks", "positions", "mirrored"})  # what was counted is named by the finding's detail
+ORIGINAL_RULE = "T01"  # in every report since originals are looked up
 NOT_MEASURED = "—"
 SSIM_FROM = 0.5  # where the drawn scale begins: below it pictures have nothing in common
 MEGABYTE = 1_000_000
@@ -100,6 +109,9 @@ class CheckSheet:
     not_looked_at: tuple[tuple[str, str], ...]
     reasons: tuple[str, ...]
     profile: Profile | None
+    # Whether the registered original was looked for, and why it could not be compared when one was found.
+    looked_for_original: bool
+    original_reason: str
 
     @property
     def errors(self) -> int:
@@ -117,6 +129,8 @@ def check_sheet(report: PairReport) -> CheckSheet:
         not_looked_at=tuple((rule, _say(NOT_LOOKED_AT_TITLES.get(rule, rule))) for rule in report.not_looked_at),
         reasons=_reasons(report.outcomes),
         profile=profile,
+        looked_for_original=any(outcome.rule == ORIGINAL_RULE for outcome in report.outcomes),
+        original_reason=_say(reason_text(report.original.reason)) if report.original else "",
     )
 
 
@@ -136,8 +150,8 @@ def format_value(value: Value | None, unit: str) -> str:
         return f"{value.replace('x', ' × ')} px" if unit == "px" else value
     if unit == "bytes":
         return _format_bytes(int(value))
-    if unit == "share":
-        return f"{value:.0%}"
+    if unit in {"share", "opacity"}:
+        return f"{value:.1%}".replace(".0%", "%")
     if unit == "ssim":
         return f"{value:.4f}".rstrip("0")
     if unit in COUNTS:
@@ -185,6 +199,10 @@ def _finding_line(number: int, finding: Finding) -> FindingLine:
     measured, detail = format_value(finding.measured, finding.unit), _say(detail_text(finding.detail))
     if finding.unit in COUNTS and detail:
         measured, detail = detail, ""
+    elif share := forecast_share(finding.detail):
+        detail = gettext("forecast of the whole picture; the removed promotion covers %(share)s of it") % {
+            "share": share
+        }
     elif finding.rule == "H03" and detail:
         detail = gettext("off by %(amount)s") % {"amount": detail}
     return FindingLine(
@@ -208,7 +226,7 @@ def _rule_line(outcome: RuleOutcome, profile: Profile | None) -> RuleLine:
     rule = _rule(outcome.rule)
     limits: tuple[Limit, ...] = ()
     if rule is not None and profile is not None:
-        limits = tuple(profile.limit(name) for name in rule.limits)
+        limits = tuple(profile.limit(name) for name in rule.limits if profile.has(name))
     return RuleLine(
         rule=outcome.rule,
         title=_say(rule.title) if rule else outcome.rule,

@@ -23,13 +23,14 @@ from compliance.checks.report import parse_report
 from compliance.checks.worker_tasks import CHECK_PAIR_TASK
 from compliance.models import CheckRun, Finding, RunState
 from compliance.services.check_sheet import VERDICT_STATES
+from compliance.services.original_lookup import find_original
 from ledger.accounts.models import Seller, User
 from ledger.accounts.numbers import ALPHABET, LENGTH, new_number
 from ledger.accounts.permissions import Permission, require_permission
 from ledger.imaging.errors import DecodeCrashed, ImagingError
 from ledger.imaging.sandbox import TaskResult
 from ledger.imaging.scan import FileScan, scan_picture
-from ledger.models import Blob, ImageFile, ImageState
+from ledger.models import Blob, ImageFile, ImageState, Original
 from ledger.services.blobs import BlobUnreadableError, read_blob, seal_files, write_part
 from ledger.services.identity import identity_document
 from ledger.services.job_context import JobError
@@ -185,7 +186,7 @@ def run_check(run_id: int) -> CheckRun:
         return run
     started = time.monotonic()
     try:
-        answer = _compare(run)
+        answer = _compare(run, original := _look_up_original(run))
         refused = answer.values.get("refused")
         if isinstance(refused, dict):
             return _refuse(run, refused)
@@ -193,10 +194,19 @@ def run_check(run_id: int) -> CheckRun:
     except (ImagingError, BlobUnreadableError) as error:
         _fail(run, CODE_PREFIX + error.code)
         raise JobError(CODE_PREFIX + error.code, str(error)) from error
+    run.original = original
     return _record(run, report, pictures, started)
 
 
-def _compare(run: CheckRun) -> TaskResult:
+def _look_up_original(run: CheckRun) -> Original | None:
+    """The registered original that the hidden image descends from; a file that is no picture descends from none."""
+    try:
+        return find_original(seller=run.seller, data=read_blob(run.hidden_image.blob))
+    except ImagingError:
+        return None
+
+
+def _compare(run: CheckRun, original: Original | None) -> TaskResult:
     params = {
         "profile": run.profile_id,
         "profile_version": int(run.profile_version),
@@ -205,6 +215,9 @@ def _compare(run: CheckRun) -> TaskResult:
         "category": run.category,
     }
     files = [read_blob(run.main_image.blob), read_blob(run.hidden_image.blob)]
+    if original is not None:
+        params["original_name"] = original.image.file_name
+        files.append(read_blob(original.image.blob))
     return pixel_pool().run(CHECK_PAIR_TASK, files, params)
 
 

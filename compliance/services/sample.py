@@ -285,7 +285,7 @@ def _check(scene: _Scene) -> Iterator[tuple[int, str]]:
     """A pair as it should be, and one whose hidden image was saved too small; workers answer both."""
     for number, edit in ((2, ""), (9, "smaller")):
         design = original_design(number)
-        main = Upload(f"main-{number + 1:02d}.jpg", scene.draw(design, "sticker"))
+        main = Upload(f"main-{number + 1:02d}.jpg", scene.draw(design, "sticker", 88))
         hidden = Upload(f"hidden-{number + 1:02d}.jpg", scene.draw(design, edit, 88))
         start_check(
             actor=scene.actor,

@@ -27,14 +27,14 @@ from compliance.search.finder import Candidate as Found
 from compliance.search.index import Filter, recent
 from compliance.search.index import Scope as IndexScope
 from compliance.search.limits import copy_threshold
-from compliance.search.query import QUERY_FEATURES_TASK, QueryFeatures, parse_features
-from compliance.services.answering import ask_gallery, evidence_of
+from compliance.search.query import QueryFeatures
+from compliance.services.answering import ask_gallery, evidence_of, query_features
 from compliance.services.gallery import CATEGORY_NUMBERS, newest_import
 from ledger.accounts.models import Seller, User
 from ledger.accounts.numbers import ALPHABET, LENGTH, new_number
 from ledger.accounts.permissions import Permission, require_permission
 from ledger.anchors.fetch import Fetched, FetchError, fetch_url
-from ledger.imaging.errors import DecodeCrashed, ImagingError
+from ledger.imaging.errors import ImagingError
 from ledger.models import ImageFile, ImageState, JobState, Original
 from ledger.services.blobs import BlobUnreadableError, read_blob, write_part
 from ledger.services.identity import identity_document
@@ -42,7 +42,7 @@ from ledger.services.job_context import JobError
 from ledger.services.jobs import REQUEUABLE, UNFINISHED, enqueue_job, requeue_job
 from ledger.services.log import Draft, append_statements, lock_head
 from ledger.services.originals import Upload, store_pictures
-from ledger.services.pictures import THUMBNAILS, pixel_pool
+from ledger.services.pictures import THUMBNAILS
 from ledger.tlog.claims import ClaimFile, NamedVersion, QueryResult, query_recorded_claim
 
 THRESHOLD_DEFAULT = 85
@@ -213,11 +213,7 @@ def _plain_name(name: str) -> str:
 
 def _features(image: ImageFile) -> QueryFeatures:
     """Decode in the limited child; keep the previews of a picture that has none yet."""
-    answer = pixel_pool().run(QUERY_FEATURES_TASK, [read_blob(image.blob)], {"thumbnails": not image.has_thumbnails})
-    try:
-        features = parse_features(answer.values, answer.blobs)
-    except (ValueError, KeyError, TypeError) as error:  # the child has looked at hostile bytes
-        raise DecodeCrashed("malformed answer") from error
+    features = query_features(read_blob(image.blob), thumbnails=not image.has_thumbnails)
     if image.state == ImageState.SEALED and not hasattr(image, "original"):
         for item in features.thumbnails:
             write_part(image.blob, THUMBNAILS[item.long_side], item.data)

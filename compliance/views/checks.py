@@ -122,7 +122,7 @@ def _state(run: CheckRun) -> str:
 @require_safe
 def check(request: HttpRequest, number: str) -> HttpResponse:
     """One check: progress while it runs, then the picture with its findings. htmx asks for the progress alone."""
-    related = ("seller", "job", "statement__entry", "main_image", "hidden_image")
+    related = ("seller", "job", "statement__entry", "main_image", "hidden_image", "original__image")
     run: CheckRun = find_or_404(request, CheckRun.objects.select_related(*related), number)
     working = is_working(run)
     if request.htmx and not working:  # type: ignore[attr-defined]

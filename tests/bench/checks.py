@@ -1,14 +1,20 @@
-"""Measures the hidden-image check: precision and recall of each rule on labelled pairs, time per stage, SSIM's speed.
+"""Measures the hidden-image check: each rule and the verdicts on labelled pairs, false alarms and missed marks on made
+ones, CPU per stage, and SSIM's speed.
 
-Run from the repository: python -m tests.bench.checks [FOLDER]. The labelled pairs are not part of the project; without
-them only the speed is measured. One core: start it on a quiet machine.
+Run from the repository: python -m tests.bench.checks [--pairs FOLDER] [--triples FOLDER] [--photos FOLDER] [--large FOLDER]
+[--count N]. The folders hold labels.json beside the files they name, or photos; they are not part of the project, and
+what is missing is not measured. One core: start it on a quiet machine.
 """
 
+import io
 import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from argparse import ArgumentParser
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -17,11 +23,20 @@ from PIL import Image
 
 from compliance.checks.base import Level
 from compliance.checks.check import PairReport, check_pair
+from compliance.checks.frame import lay_over
+from compliance.checks.opening import open_pair
 from compliance.checks.pair import fit
 from compliance.checks.profile import load_profile
 from compliance.checks.ssim import grey, mean_ssim, ssim_map
+from ledger.imaging.decode import decode_picture
+from tests.bench.hidden_pairs import KINDS, PATHS, Made, Mark, draw_mark, make_case, make_cases, photo_files
 
-DEFAULT_FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "hidden-image"
+try:
+    from skimage.metrics import structural_similarity  # type: ignore[import-not-found, unused-ignore]
+except ImportError:
+    structural_similarity = None
+
+DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 PROFILE = load_profile("aliexpress-seed-2024")
 
 # Rule (and level) against the labels that should make it speak. A wrong ratio implies a wrong size.
@@ -30,10 +45,16 @@ QUESTIONS: tuple[tuple[str, tuple[str, ...], tuple[Level, ...], frozenset[str]],
     ("H04", (), (Level.ERROR,), frozenset({"RATIO"})),
     ("H05", (), (Level.ERROR,), frozenset()),
     ("H06", (), (Level.ERROR,), frozenset()),
-    ("H07", (), (Level.CONFIRM,), frozenset({"MISMATCH", "SUBJECT"})),
+    ("H07", (), (Level.ERROR,), frozenset({"MISMATCH", "SUBJECT"})),
+    ("H08", (), (Level.ERROR,), frozenset({"MISMATCH"})),
+    ("H09", (), (Level.ERROR,), frozenset({"SUBJECT"})),
     ("H10", (), (Level.ERROR,), frozenset({"BG"})),
     ("H10", (), (Level.ERROR, Level.WARNING), frozenset({"BG"})),
     ("H10", (), (Level.ERROR,), frozenset({"BG", "LIGHT"})),
+    ("H11", (), (Level.ERROR,), frozenset({"LIGHT"})),
+    ("H18", (), (Level.ERROR,), frozenset({"GHOST"})),
+    ("H19", (), (Level.WARNING,), frozenset({"INPAINT"})),
+    ("H20", (), (Level.ERROR,), frozenset({"JPEG"})),
     ("H21", ("ERR_IMG_HID_META",), (Level.ERROR,), frozenset({"META"})),
     ("H21", ("ERR_IMG_HID_GPS",), (Level.ERROR,), frozenset({"GPS"})),
     ("H24", (), (Level.ERROR,), frozenset({"BG"})),
@@ -51,18 +72,29 @@ def wilson(hits: int, total: int) -> str:
     return f"{hits}/{total} = {share:.3f} [{max(0, middle - half):.3f}, {min(1, middle + half):.3f}]"
 
 
-def read_pairs(folder: Path) -> list[tuple[dict[str, object], PairReport]]:
+Labelled = list[tuple[dict[str, object], PairReport]]
+
+
+def read_pairs(folder: Path, *, is_three_way: bool = False) -> Labelled:
     rows = json.loads((folder / "labels.json").read_text("utf-8"))
-    return [(row, check_files(folder / row["main"], folder / row["hidden"])) for row in rows]
+    return [(row, check_row(folder, row, is_three_way)) for row in rows]
 
 
-def check_files(main: Path, hidden: Path) -> PairReport:
+def check_row(folder: Path, row: dict[str, str], is_three_way: bool) -> PairReport:
+    original = (folder / row["original"]).read_bytes() if is_three_way else None
+    files = (folder / row["main"]).read_bytes(), (folder / row["hidden"]).read_bytes()
+    return check_bytes(*files, original)
+
+
+def check_bytes(
+    main: bytes, hidden: bytes, original: bytes | None = None, clock: Callable[[], float] = time.perf_counter
+) -> PairReport:
     return check_pair(
-        main.read_bytes(), hidden.read_bytes(), main_name=main.name, hidden_name=hidden.name, profile=PROFILE
+        main, hidden, main_name="main", hidden_name="hidden", profile=PROFILE, original=original, clock=clock
     )
 
 
-def print_rules(pairs: list[tuple[dict[str, object], PairReport]]) -> None:
+def print_rules(pairs: Labelled) -> None:
     print(f"{len(pairs)} labelled pairs; share with 95 % Wilson interval")
     for rule, codes, levels, wanted in QUESTIONS:
         spoke, right, should = 0, 0, 0
@@ -78,18 +110,123 @@ def print_rules(pairs: list[tuple[dict[str, object], PairReport]]) -> None:
         print(f"      precision {wilson(right, spoke)}   recall {wilson(right, should)}")
 
 
-def print_verdicts(pairs: list[tuple[dict[str, object], PairReport]]) -> None:
-    for title, is_clean in (("without labels", True), ("with labels", False)):
-        verdicts = [report.verdict.value for row, report in pairs if (not row["labels"]) == is_clean]
-        counts = {verdict: verdicts.count(verdict) for verdict in sorted(set(verdicts))}
-        print(f"verdicts of {len(verdicts)} pairs {title}: {counts}")
+def print_verdicts(title: str, pairs: Labelled, is_clean: Callable[[dict[str, object]], bool]) -> None:
+    for name, wanted in (("compliant", True), ("violating", False)):
+        verdicts = Counter(report.verdict.value for row, report in pairs if is_clean(row) == wanted)
+        total = sum(verdicts.values())
+        wrong = verdicts["FAILED" if wanted else "PASSED"]
+        print(f"{title}, {name}: {dict(verdicts)}, wrongly {'failed' if wanted else 'passed'} {wilson(wrong, total)}")
 
 
-def print_stages(pairs: list[tuple[dict[str, object], PairReport]]) -> None:
-    print("milliseconds per stage, median and largest of all pairs")
-    for stage in pairs[0][1].timings_ms:
-        times = [report.timings_ms[stage] for _, report in pairs]
-        print(f"  {stage:8} {statistics.median(times):8.2f} {max(times):8.2f}")
+def print_stages(reports: Sequence[PairReport]) -> None:
+    for stage in reports[0].timings_ms:
+        times = [report.timings_ms[stage] for report in reports]
+        print(f"    {stage:10} median {statistics.median(times):8.2f} ms  largest {max(times):8.2f}")
+
+
+# Labelled triples and made pairs ----------------------------------------------------------------------------------
+
+
+def touches(report: PairReport, boxes: Sequence[Sequence[int]]) -> bool:
+    """Whether any residue lies on any of the boxes."""
+    return any(
+        min(found.bbox[2], box[2]) > max(found.bbox[0], box[0])
+        and min(found.bbox[3], box[3]) > max(found.bbox[1], box[1])
+        for found in report.findings
+        if found.rule == "T01" and found.bbox
+        for box in boxes
+    )
+
+
+def print_triples(folder: Path) -> None:
+    triples = read_pairs(folder, is_three_way=True)
+    print(f"{len(triples)} labelled triples")
+    print_verdicts("  two-way", read_pairs(folder), lambda row: row["residue"] == "none")
+    print_verdicts("  three-way", triples, lambda row: row["residue"] == "none")
+    by_path: dict[object, list[bool]] = defaultdict(list)
+    for row, report in triples:
+        if row["residue"] != "none":
+            by_path[row["path"]].append(touches(report, row["bbox"]))  # type: ignore[arg-type]
+    for path, hits in by_path.items():
+        print(f"    residues found, {path}: {wilson(sum(hits), len(hits))}")
+
+
+def print_false_alarms(photos: Sequence[Path], count: int) -> None:
+    """Pairs without a fault, two-way and three-way: whatever is said about them is wrong."""
+    two_way, three_way, rules = Counter[str](), Counter[str](), Counter[str]()
+    for case in make_cases(photos, count, seed=11):
+        alone, compared = check_bytes(case.main, case.hidden), check_bytes(case.main, case.hidden, case.original)
+        two_way[alone.verdict.value] += 1
+        three_way[compared.verdict.value] += 1
+        rules.update({finding.rule for finding in compared.findings if finding.level is Level.ERROR})
+        rules.update({f"{finding.rule} two-way" for finding in alone.findings if finding.level is Level.ERROR})
+    print(f"{count} compliant pairs made of {len(photos)} photos")
+    for name, verdicts in (("two-way", two_way), ("three-way", three_way)):
+        print(f"  {name}: {dict(verdicts)}, wrongly failed {wilson(verdicts['FAILED'], count)}")
+    print(f"  wrong errors by rule: {dict(rules)}")
+
+
+def print_recall(photos: Sequence[Path], count: int) -> None:
+    """Marks left in the hidden image, by opacity, size, kind and way: found where they are?"""
+    every = [
+        Mark(kind, opacity, size) for kind in KINDS for opacity in (1.0, 0.5, 0.3, 0.2, 0.1) for size in (8, 12, 20, 40)
+    ]
+    marks = [every[number] for number in np.random.default_rng(5).permutation(len(every))]
+    groups: dict[str, list[bool]] = defaultdict(list)
+    for case in make_cases(photos, count, seed=12, marks=marks):
+        hit, mark = touches(check_bytes(case.main, case.hidden, case.original), case.boxes), case.marks[0]
+        names = [f"opacity {mark.opacity}", f"size {mark.size_px} px", mark.kind, f"way {case.path}"]
+        for name in [*names, "opacity >= 0.2" if mark.opacity >= 0.2 else "opacity 0.1 all"]:
+            groups[name].append(hit)
+    print(f"{count} hidden images with one mark each: residues found")
+    for name, hits in sorted(groups.items()):
+        print(f"  {name:26} {wilson(sum(hits), len(hits))}")
+
+
+def ghosts(photos: Sequence[Path], count: int, rest: float) -> Iterator[bool]:
+    """Whether H18 speaks on pairs whose hidden image keeps that share of an opaque overlay."""
+    for number in range(count):
+        random = np.random.default_rng([13, number])
+        photo = Image.open(photos[int(random.integers(len(photos)))]).convert("RGB")
+        clean = make_case("", photo, random, "same", (), (600, 1000))
+        made = with_rest(clean, rest, int(random.integers(24, 90)), number)
+        yield any(finding.rule == "H18" for finding in check_bytes(*made).findings)
+
+
+def with_rest(case: Made, rest: float, size_px: int, number: int) -> tuple[bytes, bytes]:
+    """Main and hidden image as JPEG: an overlay, and what is left of it."""
+    base = Image.open(io.BytesIO(case.original)).convert("RGB")
+    kind = KINDS[number % len(KINDS)]
+    files = []
+    for opacity in (1.0, rest):
+        drawn, _, _ = draw_mark(base, Mark(kind, opacity, size_px), np.random.default_rng([14, number]))
+        out = io.BytesIO()
+        drawn.save(out, "JPEG", quality=90)
+        files.append(out.getvalue())
+    return files[0], files[1]
+
+
+def print_ghosts(photos: Sequence[Path], count: int) -> None:
+    print(f"ghosts (H18, two-way) on {count} pairs each")
+    for rest in (0.0, 0.08, 0.15, 0.3):
+        print(f"  rest {rest:4.0%}: spoke on {wilson(sum(ghosts(photos, count, rest)), count)}")
+
+
+def print_cpu(photos: Sequence[Path]) -> None:
+    """CPU per stage at two sizes, with the original given, and the comparison alone."""
+    for side in (1000, 2000):
+        reports, laid = [], []
+        for number, path in enumerate(photos[:6]):
+            random = np.random.default_rng([15, number])
+            photo = Image.open(path).convert("RGB")
+            case = make_case("", photo, random, PATHS[0], (), (side, side))
+            reports.append(check_bytes(case.main, case.hidden, case.original, clock=time.process_time))
+            hidden = open_pair(case.main, case.hidden, main_name="", hidden_name="", long_side_px=1000).hidden
+            pixels = decode_picture(case.original).pixels
+            laid.append(best_ms(partial(lay_over, pixels, hidden.detail), 3))
+        print(f"  {side} px, {len(reports)} pairs, same size as the original")
+        print(f"    original laid over the hidden image: median {statistics.median(laid):.1f} ms CPU")
+        print_stages(reports)
 
 
 def shifted_sums(values: np.ndarray) -> np.ndarray:
@@ -145,18 +282,43 @@ def print_ssim() -> None:
         f"SSIM at 1000 px of a 2000 px pair: ours {ours():.5f} in {fast:.1f} ms CPU, plain {plain():.5f} in {slow:.1f} ms"
     )
     print(f"  difference {abs(ours() - plain()):.5f}, time ratio {slow / fast:.1f}")
+    if structural_similarity is None:
+        print("  scikit-image is not installed: not compared with it")
+        return
+    greys = [grey(fit(pixels, (1000, 1000))) for pixels in (first, second)]
+    theirs = float(structural_similarity(*greys, win_size=7, data_range=255))
+    time_ours, time_theirs = (
+        best_ms(lambda: mean_ssim(ssim_map(*greys)), 9),
+        best_ms(lambda: structural_similarity(*greys, win_size=7, data_range=255), 3),
+    )
+    print(
+        f"  scikit-image {theirs:.5f}, difference {abs(ours() - theirs):.5f}, time ratio {time_theirs / time_ours:.1f}"
+    )
 
 
 def main(arguments: list[str]) -> int:
     cv2.setNumThreads(1)
-    folder = Path(arguments[0]) if arguments else DEFAULT_FOLDER
-    if (folder / "labels.json").exists():
-        pairs = read_pairs(folder)
+    parser = ArgumentParser(prog="python -m tests.bench.checks")
+    parser.add_argument("--pairs", type=Path, default=DATA / "hidden-image")
+    parser.add_argument("--triples", type=Path, default=DATA / "hidden-image-threeway")
+    parser.add_argument("--photos", type=Path, default=DATA / "copies" / "images")
+    parser.add_argument("--large", type=Path, default=DATA / "photos-large")
+    parser.add_argument("--count", type=int, default=400)
+    options = parser.parse_args(arguments)
+    if (options.pairs / "labels.json").exists():
+        pairs = read_pairs(options.pairs)
         print_rules(pairs)
-        print_verdicts(pairs)
-        print_stages(pairs)
-    else:
-        print("no labelled pairs here: rules are not measured")
+        print_verdicts("two-way", pairs, lambda row: not row["labels"])
+    if (options.triples / "labels.json").exists():
+        print_triples(options.triples)
+    if options.photos.is_dir() and options.count:
+        photos = photo_files(options.photos)
+        print_false_alarms(photos, options.count)
+        print_recall(photos, options.count)
+        print_ghosts(photos, options.count // 4)
+    if options.large.is_dir():
+        print("milliseconds of CPU per stage")
+        print_cpu(photo_files(options.large))
     print_ssim()
     return 0
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from PIL import Image, ImageDraw, ImageFont
 
 from compliance.checks.errors import ProfileUnknown
 from compliance.models import CheckRun, Finding, RunState
@@ -30,8 +31,10 @@ from ledger.services.pictures import thumbnail
 from ledger.tlog.claims import parse_claim
 from ledger.tlog.verify import verify_bundle
 from tests.compliance.check_pairs import HIDDEN, MAIN, PROFILE_ID, WEBP, begin, checked, finish
-from tests.compliance.checks.pictures import encode, product
-from tests.images import animated_webp, huge_png
+from tests.compliance.checks.pictures import encode, product, with_promotion
+from tests.compliance.listings import work
+from tests.factories import register_one
+from tests.images import animated_webp, huge_png, jpeg_bytes, product_photo
 
 pytestmark = pytest.mark.usefixtures("log")
 
@@ -41,9 +44,9 @@ def reread() -> Any:
     return CheckRun.objects.select_related("job", "seller").get()
 
 
-def test_a_pair_without_errors_cannot_be_told(seller, assert_log_valid):
+def test_a_pair_without_errors_passes(seller, assert_log_valid):
     run = checked(seller)
-    assert (run.state, run.verdict, run.error_code) == (RunState.DONE, "INDETERMINATE", "")
+    assert (run.state, run.verdict, run.error_code) == (RunState.DONE, "PASSED", "")
     assert run.report["not_looked_at"]
     assert run.took_ms > 0
     assert assert_log_valid() == 1
@@ -81,7 +84,33 @@ def test_the_entry_claims_both_files_the_profile_and_the_findings(seller, alice,
 
 
 def test_an_undecided_pair_is_never_listed_as_passed(seller):
-    assert checked(seller).statement.outcome == "unknown"
+    tiny = encode(Image.new("RGB", (6, 6)))
+    run = checked(seller, main=tiny, hidden=tiny)
+    assert (run.verdict, run.statement.outcome) == ("INDETERMINATE", "unknown")
+
+
+def test_a_registered_original_shows_what_was_left_in_the_hidden_image(seller):
+    photo = product_photo(3)
+    original = register_one(seller, seed=3)
+    work()
+    left = photo.copy()
+    ImageDraw.Draw(left).text((60, 60), "SALE", font=ImageFont.load_default(28), fill=(220, 20, 30))
+    run = checked(seller, main=jpeg_bytes(with_promotion(left)), hidden=jpeg_bytes(left))
+    assert (run.original, run.verdict) == (original, "FAILED")
+    residue = Finding.objects.get(run=run, code="ERR_IMG_HID_RESIDUE")
+    assert residue.bbox[0] <= 66
+    assert residue.bbox[2] >= 120
+    assert run.report["original"]["name"] == original.image.file_name
+    clean = checked(seller, main=jpeg_bytes(with_promotion(photo)), hidden=jpeg_bytes(photo))
+    assert (clean.original, clean.verdict) == (original, "PASSED")
+
+
+def test_the_original_of_another_seller_is_never_compared_with(seller, other_seller):
+    register_one(other_seller, seed=3)
+    work()
+    photo = product_photo(3)
+    run = checked(seller, main=jpeg_bytes(with_promotion(photo)), hidden=jpeg_bytes(photo))
+    assert (run.original, run.report["original"]) == (None, None)
 
 
 def test_both_pictures_get_previews_and_sizes(seller):
@@ -117,7 +146,7 @@ def test_the_queue_runs_it(seller, alice):
     run_job(run.job_id)
     job = Job.objects.get()
     assert job.state == JobState.DONE
-    assert job.result == {"number": run.number, "verdict": "INDETERMINATE", "code": ""}
+    assert job.result == {"number": run.number, "verdict": "PASSED", "code": ""}
 
 
 def test_the_same_request_gives_the_first_run(seller):
@@ -229,7 +258,7 @@ def test_a_failed_check_can_be_started_again(seller, olga, assert_log_valid):
     assert is_stuck(run)
     retry_check(actor=olga, run=run)
     assert (run.state, run.job.state) == (RunState.WAITING, JobState.QUEUED)
-    assert finish(run).verdict == "INDETERMINATE"
+    assert finish(run).verdict == "PASSED"
     assert assert_log_valid() == 1
 
 
@@ -254,7 +283,7 @@ def test_a_finished_check_is_not_started_again(seller):
     assert not is_stuck(run)
     with pytest.raises(CheckFinishedError):
         retry_check(actor=None, run=run)
-    assert CheckRun.objects.get().verdict == "INDETERMINATE"
+    assert CheckRun.objects.get().verdict == "PASSED"
 
 
 def test_viewer_cannot_start_a_check_again(seller, bob):

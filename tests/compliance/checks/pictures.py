@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -41,6 +42,22 @@ def scene(size=(800, 800), seed=2) -> Image.Image:
     return Image.fromarray(cells).resize(size, Image.Resampling.BICUBIC)
 
 
+def photo(seed=7, size=(480, 400)) -> Image.Image:
+    """A product of several colours with texture and soft light, as a photo has: what can be laid over itself."""
+    width, height = size
+    random = np.random.default_rng(seed)
+    light = np.linspace(150, 235, width)[None, :, None] + np.linspace(-20, 20, height)[:, None, None]
+    cells = random.uniform(-1, 1, (height // 6, width // 6, 3)).astype(np.float32)
+    weave = np.asarray(cv2.resize(cells, size, interpolation=cv2.INTER_CUBIC))
+    image = light + 4 * weave
+    ys, xs = np.mgrid[:height, :width]
+    for _ in range(5):
+        centre = random.uniform(0.2, 0.8, 2) * (height, width)
+        inside = np.hypot(ys - centre[0], xs - centre[1]) < random.uniform(0.08, 0.2) * width
+        image[inside] = random.uniform(40, 200, 3) + 25 * weave[inside]
+    return Image.fromarray(np.clip(image, 0, 255).astype(np.uint8))
+
+
 def encode(image: Image.Image, format_name="PNG", **options: Any) -> bytes:
     out = io.BytesIO()
     if format_name == "JPEG":
@@ -51,8 +68,8 @@ def encode(image: Image.Image, format_name="PNG", **options: Any) -> bytes:
     return out.getvalue()
 
 
-def pair_of(main: bytes, hidden: bytes) -> Pair:
-    return open_pair(main, hidden, main_name="main", hidden_name="hidden", long_side_px=1000)
+def pair_of(main: bytes, hidden: bytes, original: bytes | None = None) -> Pair:
+    return open_pair(main, hidden, main_name="main", hidden_name="hidden", long_side_px=1000, original=original)
 
 
 def outcome_of(rule_id: str, pair: Pair, profile: Profile = PROFILE, registry: Registry = RULES) -> RuleOutcome:

@@ -7,6 +7,7 @@ import pytest
 
 from compliance.checks.base import Answer, Finding, Level, Registry, RuleOutcome, Verdict, judge, overall, run_rule
 from compliance.checks.errors import DuplicateRule, UnknownRule
+from compliance.checks.profile import load_profile
 from compliance.checks.rules import NOT_LOOKED_AT, RULES
 from tests.compliance.checks.pictures import PROFILE, encode, pair_of, product
 
@@ -68,6 +69,12 @@ def test_a_check_that_breaks_is_not_checked(error):
     assert found.reason == f"check_broke:{type(error).__name__}"
 
 
+def test_a_rule_whose_limit_an_old_profile_lacks_cannot_tell():
+    pair = pair_of(encode(product()), encode(product()))
+    found = run_rule(RULES["H08"], pair, load_profile("aliexpress-seed-2024", 1))
+    assert (found.verdict, found.reason) == (INDETERMINATE, "limit_missing")
+
+
 def test_a_note_explains_and_does_not_undo_a_pass():
     def nothing_to_measure(rule, pair, profile):
         return Answer(None, 5, "RGB levels", note="no_plain_background")
@@ -90,7 +97,10 @@ def test_an_unknown_id_is_named():
 
 
 def test_the_ids_of_this_version_are_stable():
-    assert [rule.id for rule in RULES] == ["H03", "H04", "H05", "H06", "H07", "H10", "H21", "H24", "Q01"]
+    assert [rule.id for rule in RULES] == [
+        *("H03", "H04", "H05", "H06", "H07", "H08", "H09", "H10", "H11"),
+        *("H18", "H19", "H20", "H21", "H24", "Q01", "T01"),
+    ]
 
 
 def test_no_rule_is_both_answered_and_not_looked_at():

@@ -51,4 +51,5 @@ def test_a_broken_check_is_explained_without_its_kind_of_fault():
 
 def test_facts_stand_for_themselves():
     assert detail_text("EXIF, XMP") == "EXIF, XMP"
-    assert detail_text("forecast") == "forecast"
+    assert detail_text("turned") == "turned"
+    assert detail_text("R+1.0") == "R+1.0"

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from compliance.checks.base import Verdict
+from compliance.checks.changes import changes_of, compare
 from compliance.checks.pair import fit
 from compliance.checks.ssim import grey, mean_ssim, ssim_map
 from tests.compliance.checks.pictures import (
@@ -103,34 +104,38 @@ def test_ssim_of_the_rule_agrees_with_the_definition_on_a_compressed_pair():
     main, hidden = with_promotion(product((200, 150))), product((200, 150))
     pair = pair_of(encode(main, "JPEG"), encode(hidden, "JPEG"))
     reference = plain_ssim(grey(pair.main_work), grey(pair.hidden_work))
-    assert outcome_of("H07", pair).measured == pytest.approx(reference, abs=0.002)
+    assert changes_of(pair).ssim == pytest.approx(reference, abs=0.002)
 
 
-def test_identical_pictures_score_one_and_still_do_not_pass():
+def test_identical_pictures_score_one_and_pass():
     found = outcome("H07", product(), product())
-    assert found.measured == 1
-    assert (found.verdict, found.reason) == (Verdict.INDETERMINATE, "forecast_only")
-    assert found.findings == ()
+    assert (found.measured, found.verdict, found.findings) == (1, Verdict.PASSED, ())
 
 
-def test_different_pictures_ask_and_do_not_fail():
+def test_different_pictures_fail():
     found = outcome("H07", scene(seed=1), scene(seed=2))
-    assert found.verdict is Verdict.INDETERMINATE
-    assert levels(found) == ["CONFIRM"]
-    assert found.findings[0].detail == "forecast"
+    assert levels(found) == ["ERROR"]
+    assert found.findings[0].detail == "outside"
 
 
-@pytest.mark.parametrize(("above", "expected"), [(0.0, []), (0.0001, ["CONFIRM"]), (-0.0001, [])])
-def test_ssim_limit_is_met_by_equality(above, expected):
+@pytest.mark.parametrize(("above", "expected"), [(0.0, []), (0.0001, ["WARNING"]), (-0.0001, [])])
+def test_the_forecast_meets_its_limit_by_equality(above, expected):
     pair = pair_of(encode(with_promotion(product())), encode(product()))
-    measured = outcome_of("H07", pair).measured
-    assert levels(outcome_of("H07", pair, profile_with("ssim_min", round(measured + above, 4)))) == expected
+    forecast = round(changes_of(pair).ssim, 4)
+    assert levels(outcome_of("H07", pair, profile_with("ssim_min", round(forecast + above, 4)))) == expected
+
+
+@pytest.mark.parametrize(("limit", "verdict"), [(0.919, "PASSED"), (0.92, "PASSED"), (0.9201, "FAILED")])
+def test_similarity_outside_the_promotion_meets_its_limit_by_equality(limit, verdict):
+    pair = pair_of(encode(product()), encode(product()))
+    pair.derived[compare] = replace(changes_of(pair), ssim=0.92, ssim_masked=0.92)
+    assert outcome_of("H07", pair, profile_with("ssim_min", limit)).verdict == verdict
 
 
 def test_the_largest_change_is_boxed_in_pixels_of_the_hidden_image():
     main = with_promotion(product((2000, 1600)), box=(100, 200, 500, 400))
     pair = pair_of(encode(main), encode(product((2000, 1600))))
-    found = outcome_of("H07", pair, profile_with("ssim_min", 1.0))
+    found = outcome_of("H07", pair, profile_with("ssim_min", 0.99999))
     assert found.findings[0].bbox == pytest.approx((100, 200, 500, 400), abs=20)
 
 
@@ -148,8 +153,9 @@ def test_pictures_of_different_size_are_compared_in_the_main_frame():
     pair = pair_of(encode(product((800, 800))), encode(product((400, 400))))
     assert pair.is_stretched
     assert pair.hidden_work.shape == pair.main_work.shape
-    found = outcome_of("H07", pair, profile_with("ssim_min", 1.0))
-    assert found.findings[0].detail == "forecast, stretched"
+    found = outcome_of("H07", pair, profile_with("ssim_min", 0.99999))
+    assert pair.frame_px == 800
+    assert found.measured is not None
 
 
 def test_a_tiny_pair_cannot_be_compared():

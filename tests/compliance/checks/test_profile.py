@@ -15,7 +15,7 @@ from compliance.checks.errors import (
 from compliance.checks.profile import FOLDER, LIMITS, list_profiles, load_profile, parse_profile
 from compliance.checks.rules import RULES
 
-SEED = FOLDER.joinpath("aliexpress-seed-2024.toml").read_text("utf-8")
+SEED = FOLDER.joinpath("aliexpress-seed-2024-v2.toml").read_text("utf-8")
 
 
 def parse(text: str):
@@ -41,7 +41,7 @@ def test_seed_profile_says_that_nobody_confirmed_it():
     profile = load_profile("aliexpress-seed-2024")
     assert profile.status == "unverified"
     assert profile.effective_from == date(2024, 7, 1)
-    assert profile.version == 1
+    assert profile.version == 2
 
 
 def test_every_limit_has_a_source_and_a_date():
@@ -54,7 +54,7 @@ def test_rules_and_profiles_speak_of_the_same_limits():
 
 
 def test_list_holds_the_seed_and_not_the_categories():
-    assert [profile.id for profile in list_profiles()] == ["aliexpress-seed-2024"]
+    assert [profile.id for profile in list_profiles()] == ["aliexpress-seed-2024"] * 2
 
 
 def test_unknown_profile_is_named():
@@ -118,8 +118,10 @@ def test_an_unknown_key_is_refused():
         ('value = ["JPEG", "PNG"]', "value = []", "limits.formats.value"),
         ('value = ["JPEG", "PNG"]', 'value = ["GIF"]', "limits.formats.value"),
         ('unit = "bytes"', 'unit = "MB"', "limits.file_size_max_bytes.unit"),
-        ("version = 1", "version = 0", "version"),
-        ("version = 1", "version = true", "version"),
+        ("version = 2", "version = 0", "version"),
+        ("form = 2", "form = 3", "form is 3"),
+        ("form = 2", "form = true", "form is True"),
+        ("version = 2", "version = true", "version"),
         ("effective_from = 2024-07-01", 'effective_from = "2024-07-01"', "effective_from"),
         ("effective_from = 2024-07-01", "effective_from = 2024-07-01T00:00:00", "effective_from"),
         ('status = "unverified"', 'status = "certain"', "status"),
@@ -136,3 +138,10 @@ def test_a_wrong_value_is_named(old, new, where):
 def test_a_limit_that_is_no_table_is_refused():
     with pytest.raises(ProfileValueInvalid, match="ssim_min is not a table"):
         parse(without("ssim_min").replace("[limits.formats]", "[limits]\nssim_min = 0.92\n\n[limits.formats]"))
+
+
+def test_an_older_form_states_less_and_is_read_as_it_was():
+    first = load_profile("aliexpress-seed-2024", 1)
+    assert {limit.name for limit in first.limits} == {name for name, spec in LIMITS.items() if spec.since == 1}
+    assert first.number("ssim_min") == 0.92
+    assert not first.has("shift_max_px")

@@ -34,7 +34,7 @@ def test_keys_of_a_newer_version_are_left_alone(report):
 
 def test_every_key_is_needed(report):
     values = report.to_dict()
-    optional = {"report_version", "ssim", "ssim_masked", "background_deviation"}
+    optional = {"report_version", "ssim", "ssim_masked", "background_deviation", "overlay_share", "original"}
     for key in values.keys() - optional:
         with pytest.raises(ReportMalformed):
             parse_report({name: value for name, value in values.items() if name != key})

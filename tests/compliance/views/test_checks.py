@@ -8,8 +8,10 @@ from ledger.accounts.models import Role
 from ledger.models import Job, JobState
 from ledger.services.jobs import run_job
 from tests.compliance.check_pairs import HIDDEN, MAIN, PROFILE_ID, WEBP, begin, checked, form_files
-from tests.compliance.checks.pictures import encode, product
-from tests.factories import make_member
+from tests.compliance.checks.pictures import encode, product, with_promotion
+from tests.compliance.listings import work
+from tests.factories import make_member, register_one
+from tests.images import jpeg_bytes, product_photo
 
 pytestmark = pytest.mark.usefixtures("log")
 FORM = reverse("compliance:checks")
@@ -39,8 +41,21 @@ def test_a_pair_is_checked_with_one_button(client_of, alice):
     assert b'hx-trigger="every' in waiting.content
     run_job(run.job_id)
     result = words(client.get(page_of(run)))
-    assert "Cannot tell" in result
-    assert "14 requirements of the marketplace are not checked yet" in result
+    assert "Passed" in result
+    assert "8 requirements of the marketplace are not checked yet" in result
+    assert "No registered original found" in result
+
+
+def test_the_page_names_the_original_it_compared_with_in_both_languages(client_of, alice, seller):
+    original = register_one(seller, seed=3)
+    work()
+    photo = product_photo(3)
+    run = checked(seller, main=jpeg_bytes(with_promotion(photo)), hidden=jpeg_bytes(photo))
+    page = words(client_of(alice).get(page_of(run)))
+    link = reverse("ledger:original", args=[original.number])
+    assert f'Compared with your registered original <a href="{link}">photo-0.jpg</a>' in page
+    chinese = words(client_of(alice).get(page_of(run), headers={"accept-language": "zh-CN"}))
+    assert "已与您登记的原创图" in chinese
 
 
 def test_sending_the_same_form_twice_gives_one_check(client_of, alice):
@@ -116,7 +131,7 @@ def test_measured_and_allowed_stand_beside_a_finding(client_of, alice, seller):
 def test_the_page_names_profile_version_source_and_what_was_not_looked_at(client_of, alice, seller):
     page = words(client_of(alice).get(page_of(checked(seller))))
     assert PROFILE_ID in page
-    assert "version 1" in page
+    assert "version 2" in page
     assert "Seller document on hidden images (S1): JPG/PNG" in page
     assert "No QR code or barcode" in page
 

@@ -1,0 +1,255 @@
+"""Residues: what the hidden image shows and the registered original, laid over it, does not.
+
+The original goes through the hidden image's own compression first, so that what is left over is neither sampling nor
+JPEG. The difference is averaged over 5 x 5 pixels, because noise changes its sign from pixel to pixel and a mark does
+not, and is held against the noise that this very picture shows where it has as much texture.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from compliance.checks.cells import LUMA_CHROMA, unexplained
+from compliance.checks.jpeg import lose_like
+from compliance.checks.pair import Floats, Mask, Pair, Pixels, Side
+
+Box = tuple[int, int, int, int]
+
+WINDOW = (5, 5)
+# Texture classes of the original, by mean gradient in levels per pixel: noise is measured in each.
+TEXTURES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+# Noise of a class: this quantile of its differences. A residue seldom covers as much as a quarter of a class.
+QUANTILE = 0.75
+# Levels of noise that even the quietest picture has: the rounding of two encoders.
+NOISE_FLOOR = 0.5
+FEWEST_MEMBERS = 100
+# A grade is never found exactly, least of all in deep shadow: its misfit shows as noise of one level of light. It is
+# believed up to this many levels only, since a mark may cover all there is of one level.
+LIGHT_STEP, MISFIT_MOST = 16, 1.5
+# Multiples of the noise from which a pixel begins a residue, and down to which it belongs to one.
+SEED, GROWN = 6.0, 3.0
+# Colour is sampled and quantised more coarsely than light: its noise comes in larger pieces.
+CHROMA_CAUTION = 1.5
+# Resampling knows nothing beyond the frame: its outermost pixels say little.
+RIM = 3
+# Fewest pixels of seed and of the whole: below that it is a speck of ringing.
+SEED_PIXELS, FEWEST_PIXELS = 8, 24
+# Marks nearer than this share of the long side are one: letters of a caption, modules of a code.
+GAP = 0.016
+# When more of the frame differs, the original is another picture, or another version of it.
+MOST = 0.4
+RGB = np.linalg.inv(LUMA_CHROMA).astype(np.float32)
+KIND_UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Residue:
+    """One mark in the hidden image that the original does not have.
+
+    box: (left, top, right, bottom) in pixels of the hidden image. strength: largest difference in levels, averaged over
+    5 x 5 pixels. opacity: the least that any overlay colour needs to make that difference, 0..1. kind: unknown here.
+    """
+
+    box: Box
+    strength: float
+    opacity: float
+    kind: str = KIND_UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ThreeWay:
+    """The comparison with the original: residues, largest first, or the reason why there is none (codes.REASONS).
+
+    path: how the hidden image came from the original. judged: bool in the frame of Side.detail, where the original has
+    pixels and agrees; None without a comparison.
+    """
+
+    residues: tuple[Residue, ...] = ()
+    reason: str = ""
+    path: str = ""
+    judged: Mask | None = None
+
+    @property
+    def is_made(self) -> bool:
+        return self.judged is not None
+
+
+def compare_original(pair: Pair) -> ThreeWay:
+    """The pair's hidden image against its original; made once for all rules, use `three_way`."""
+    original, hidden = pair.original, pair.hidden
+    if original is None:
+        return ThreeWay(reason="no_original")
+    if original.laid is None:
+        return ThreeWay(reason=original.reason)
+    expected = original.laid.pixels
+    levels = _difference(expected, hidden)
+    scores = _scores(levels, expected, original.laid.inside)
+    labels, kept = _marks(scores)
+    changed = np.isin(labels, kept)
+    if changed.mean() > MOST:
+        return ThreeWay(reason="original_differs", path=original.laid.path)
+    grown, strength = scores > GROWN, np.abs(cv2.transform(levels, RGB)).max(axis=2)
+    residues = [_residue(labels == label, grown, strength, expected, hidden) for label in kept]
+    residues.sort(key=lambda residue: -_area(residue.box))
+    return ThreeWay(tuple(residues), "", original.laid.path, original.laid.inside & ~changed)
+
+
+def three_way(pair: Pair) -> ThreeWay:
+    """The comparison with the original, shared by all rules."""
+    return pair.once(compare_original)
+
+
+def explained_by_original(pair: Pair, box: Box) -> bool:
+    """Whether what stands in this box of the hidden image stands in the original too, so that nothing was added there.
+
+    box: (left, top, right, bottom) in pixels of the hidden image. False without a comparison: then nothing is known.
+    """
+    found = three_way(pair)
+    if found.judged is None:
+        return False
+    judged = found.judged
+    across, down = judged.shape[1] / pair.hidden.width, judged.shape[0] / pair.hidden.height
+    left, top = max(0, int(box[0] * across)), max(0, int(box[1] * down))
+    part = judged[top : max(top + 1, round(box[3] * down)), left : max(left + 1, round(box[2] * across))]
+    # A mark on a print leaves most of the print unchanged: it takes little of the box to call it unexplained.
+    return bool(part.size) and bool(part.mean() > 0.98) and residue_in(pair, box) is None
+
+
+def residue_in(pair: Pair, box: Box) -> Residue | None:
+    """The residue that shares most with this box of the hidden image, or None where nothing was left over."""
+    shared = [(_area(_intersection(residue.box, box)), residue) for residue in three_way(pair).residues]
+    overlap, best = max(shared, key=lambda item: item[0], default=(0, None))
+    return best if overlap > 0 else None
+
+
+def intersection_share(box: Box, other: Box) -> float:
+    """Which share of a box another one covers, 0..1."""
+    return _area(_intersection(box, other)) / max(1, _area(box))
+
+
+def _difference(expected: Pixels, hidden: Side) -> Floats:
+    """Hidden minus expected, (height, width, 3): luma and two chroma levels, means of 5 x 5 pixels."""
+    jpeg = hidden.jpeg if hidden.detail.shape[:2] == (hidden.height, hidden.width) else None
+    if jpeg is None:
+        return _averaged(hidden.detail, expected)
+    levels = _averaged(hidden.detail, lose_like(expected, jpeg))
+    # Two explanations with different weaknesses: a coefficient near the border of its cell falls to the other side in
+    # the first, colours that are clipped to 0..255 spoil the second. A mark is explained by neither.
+    outside = unexplained(expected, hidden.detail, jpeg)
+    if outside is not None:
+        outside = np.asarray(cv2.blur(outside, WINDOW), np.float32)
+        levels = np.where(np.abs(outside) < np.abs(levels), outside, levels)
+    return levels
+
+
+def _averaged(hidden: Pixels, expected: Pixels) -> Floats:
+    raw = hidden.astype(np.float32) - expected.astype(np.float32)
+    return np.asarray(cv2.blur(cv2.transform(raw, LUMA_CHROMA), WINDOW), np.float32)
+
+
+def _scores(levels: Floats, expected: Pixels, inside: Mask) -> Floats:
+    """Difference as a multiple of the picture's own noise.
+
+    Luma and chroma apart: where colour is sampled coarsely, its noise must not hide a grey mark.
+    """
+    planes = cv2.split(cv2.transform(expected.astype(np.float32), LUMA_CHROMA))
+    scores = np.zeros(inside.shape, np.float32)
+    for channel, plane in enumerate(planes):
+        size = np.abs(levels[..., channel])
+        noise = _noise(size, _texture_classes(np.asarray(plane, np.float32)), inside)
+        noise = np.maximum(noise, _noise_of_light(size, planes[0], inside))
+        scores = np.maximum(scores, size / (noise * CHROMA_CAUTION if channel else noise))
+    rim = cv2.erode(inside.astype(np.uint8), np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8), borderValue=0)
+    scores[rim == 0] = 0
+    return scores
+
+
+def _texture_classes(plane: Floats) -> NDArray[np.uint8]:
+    """The class of every pixel, 0..len(TEXTURES), by the mean gradient around it."""
+    across, down = cv2.Sobel(plane, cv2.CV_32F, 1, 0, scale=1 / 4), cv2.Sobel(plane, cv2.CV_32F, 0, 1, scale=1 / 4)
+    # JPEG spreads what an edge costs over its whole block, and that far the class must reach.
+    texture = cv2.blur(cv2.magnitude(across, down), (11, 11))
+    classes = np.zeros(plane.shape, np.uint8)
+    for limit in TEXTURES:
+        classes += texture > limit
+    return classes
+
+
+def _noise(size: Floats, classes: NDArray[np.uint8], inside: Mask) -> Floats:
+    """Noise in levels at every pixel: that of its texture class, never less than that of a smoother one."""
+    by_class = np.full(len(TEXTURES) + 1, NOISE_FLOOR, np.float32)
+    lowest = NOISE_FLOOR
+    # Means of 5 x 5 pixels change slowly: every second pixel of every second row says as much.
+    few, few_classes = size[::2, ::2], np.where(inside[::2, ::2], classes[::2, ::2], len(by_class))
+    for number in range(len(by_class)):
+        members = few[few_classes == number]
+        if members.size >= FEWEST_MEMBERS:
+            lowest = max(lowest, float(np.quantile(members, QUANTILE)))
+        by_class[number] = lowest
+    return np.asarray(by_class[classes])
+
+
+def _noise_of_light(size: Floats, luma: Any, inside: Mask) -> Floats:
+    """Noise in levels at every pixel: what the grade misses at its level of light, at most MISFIT_MOST."""
+    steps = (np.asarray(luma, np.float32) / LIGHT_STEP).astype(np.uint8)
+    few, few_steps = size[::2, ::2], np.where(inside[::2, ::2], steps[::2, ::2], 255)
+    by_step = np.full(256, NOISE_FLOOR, np.float32)
+    for step in np.unique(few_steps[few_steps < 255]):
+        members = few[few_steps == step]
+        if members.size >= FEWEST_MEMBERS:
+            by_step[step] = np.clip(np.quantile(members, QUANTILE), NOISE_FLOOR, MISFIT_MOST)
+    return np.asarray(by_step[steps])
+
+
+def _marks(scores: Floats) -> tuple[NDArray[np.int32], list[int]]:
+    """Connected marks as labels, and which of them have a seed: strong enough in enough pixels."""
+    grown = (scores > GROWN).astype(np.uint8)
+    reach = max(3, round(GAP * max(scores.shape))) | 1
+    joined = cv2.morphologyEx(grown, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
+    count, labels = cv2.connectedComponents(joined)
+    seeds = np.bincount(labels[scores > SEED], minlength=count)
+    pixels = np.bincount(labels[grown > 0], minlength=count)
+    kept = (seeds >= SEED_PIXELS) & (pixels >= FEWEST_PIXELS)
+    kept[0] = False
+    return labels, [int(label) for label in np.flatnonzero(kept)]
+
+
+def _residue(mark: Mask, grown: Mask, strength: Floats, expected: Pixels, hidden: Side) -> Residue:
+    ys, xs = np.nonzero(mark & grown)
+    # The mean over 5 x 5 pixels makes every mark two pixels wider than it is.
+    left, top, right, bottom = int(xs.min()) + 1, int(ys.min()) + 1, int(xs.max()), int(ys.max())
+    across, down = hidden.width / hidden.detail.shape[1], hidden.height / hidden.detail.shape[0]
+    box = (
+        int(left * across),
+        int(top * down),
+        max(int(left * across) + 1, round(right * across)),
+        max(int(top * down) + 1, round(bottom * down)),
+    )
+    opacity = _opacity(hidden.detail[ys, xs].astype(np.float32), expected[ys, xs].astype(np.float32))
+    return Residue(box, round(float(strength[ys, xs].max()), 1), round(min(1.0, opacity), 2))
+
+
+def _opacity(seen: Floats, wanted: Floats) -> float:
+    """The least opacity, 0..1, with which some colour of 0..255 turns the wanted pixels (n, 3) into those that are seen.
+
+    The strongest twentieth decides: beside a mark's strokes there is much that they only touch.
+    """
+    change = seen - wanted
+    room = np.maximum(np.where(change > 0, 255 - wanted, wanted), 32)
+    return float(np.percentile((np.abs(change) / room).max(axis=1), 95))
+
+
+def _area(box: Box) -> int:
+    return max(0, box[2] - box[0]) * max(0, box[3] - box[1])
+
+
+def _intersection(first: Box, second: Box) -> Box:
+    return (
+        max(first[0], second[0]),
+        max(first[1], second[1]),
+        min(first[2], second[2]),
+        min(first[3], second[3]),
+    )

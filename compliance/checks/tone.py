@@ -1,0 +1,189 @@
+"""The grade between two pictures that lie over each other: gains and offsets, a mix of channels, a curve per channel.
+
+Each step is fitted so that a minority of pixels that differ for other reasons (a caption left over, a retouched spot)
+does not bend it, and is kept only when it explains clearly more than doing without.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from compliance.checks.pair import Floats, Mask, Pixels, fit
+
+Doubles = NDArray[np.float64]
+
+# A pixel that misses by this many levels counts no more than one that misses by far: overlays are such pixels.
+OUTLIER = 24.0
+# Scales of the robust weights in levels, from "everything counts" down to what JPEG does to equal pictures. They do
+# not follow the data: on a sheet of white the typical miss is nil, and the product would count as an outlier.
+SCALES = (40.0, 20.0, 10.0, 6.0, 6.0, 6.0)
+# A step must explain this share of what is left over; otherwise noise is fitted.
+WORTH = 0.93
+# Where so little is left over, in levels, there is no grade to look for.
+QUIET = 0.6
+# How strongly factors are drawn to "nothing changes", as a share of the weight of all pixels.
+STEADY = 2e-5
+# Steps of each channel in which colours count as one.
+COLOUR_CELLS = 16
+# Levels at which a curve may bend, closer where a gamma is steep, and how much its bends weigh: soft enough for a gamma,
+# too stiff for the colours of one caption.
+KNOTS = np.array([0, 4, 8, 16, 24, *range(32, 225, 16), 240, 248, 255], np.float64)
+STIFF = 2e-3
+# Levels beyond these are clipped, and a clipped value says nothing about a gain.
+BLACK, WHITE = 2, 253
+FEWEST = 200
+# Sides of the cells in pixels, and how many of them the fit uses.
+CELL = 4
+SAMPLES = 8_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grade:
+    """mix: float32 (3, 4), channels and an offset to channels; curves: float32 (3, 256), corrections in levels, or None
+    where the mix alone explains the grade."""
+
+    mix: Floats
+    curves: Floats | None
+
+
+def fit_grade(source: Floats, target: Floats) -> Grade | None:
+    """The grade from pixels (n, 3) to pixels (n, 3) in levels 0..255, or None when there is none worth the name.
+
+    Iteratively reweighted least squares (Holland and Welsch 1977) with Cauchy weights.
+    """
+    if len(source) < FEWEST:
+        return None
+    left = start = _left_over(source, target)
+    mix, moved = np.eye(3, 4, dtype=np.float32), source
+    if left < QUIET:
+        return None
+    for fit_mix in (_fit_gains, _fit_mix):
+        found = fit_mix(source, target)
+        mixed = _mixed(source, found)
+        if (now := _left_over(mixed, target)) < WORTH * left:
+            mix, moved, left = found, mixed, now
+    curves = None
+    if left > QUIET:
+        found = _fit_curves(moved, target)
+        if (now := _left_over(_curved(moved, found), target)) < WORTH * left:
+            curves, left = found, now
+    return Grade(mix, curves) if left < start else None
+
+
+def grade_between(source: Pixels, target: Pixels, inside: Mask | None = None) -> Grade | None:
+    """The grade from a picture to another one in the same frame, fitted on means of small cells, which have little noise.
+
+    inside: bool (height, width), where the two can be compared; everywhere by default.
+    """
+    height, width = source.shape[:2]
+    size = max(1, width // CELL), max(1, height // CELL)
+    seen, goal = fit(source, size).reshape(-1, 3), fit(target, size).reshape(-1, 3)
+    if inside is not None:
+        chosen = (fit(inside.astype(np.uint8) * 255, size) == 255).ravel()
+        seen, goal = seen[chosen], goal[chosen]
+    step = max(1, len(seen) // SAMPLES)
+    return fit_grade(seen[::step].astype(np.float32), goal[::step].astype(np.float32))
+
+
+def apply_grade(pixels: Pixels, grade: Grade) -> Pixels:
+    """The picture under the grade, uint8 (height, width, 3)."""
+    mixed: Any = cv2.transform(pixels, grade.mix)
+    if grade.curves is None:
+        return np.asarray(mixed)
+    levels = np.arange(256, dtype=np.float32) + grade.curves
+    table = np.clip(np.rint(levels), 0, 255).astype(np.uint8).T[None]
+    return np.asarray(cv2.LUT(mixed, np.ascontiguousarray(table)))
+
+
+def _fit_gains(source: Floats, target: Floats) -> Floats:
+    """(3, 4): one gain and one offset for each channel."""
+    mix = np.zeros((3, 4), np.float32)
+    for channel in range(3):
+        seen, goal = source[:, channel], target[:, channel]
+        inner = _unclipped(seen) & _unclipped(goal)
+        gain, offset = 1.0, 0.0
+        if inner.sum() >= FEWEST:
+            rows = np.stack([seen[inner] / 255, np.ones(int(inner.sum()))], axis=1).astype(np.float64)
+            start = np.array([[255.0], [0.0]])
+            gain, offset = _solve(rows, goal[inner].astype(np.float64)[:, None], start, np.eye(2))[:, 0]
+            gain /= 255
+        mix[channel, channel], mix[channel, 3] = gain, offset
+    return mix
+
+
+def _fit_mix(source: Floats, target: Floats) -> Floats:
+    """(3, 4): every channel from all three, as a change of saturation does it."""
+    inner = (_unclipped(source) & _unclipped(target)).all(axis=1)
+    if inner.sum() < FEWEST:
+        return np.eye(3, 4, dtype=np.float32)
+    rows = np.hstack([source[inner] / 255, np.ones((int(inner.sum()), 1))]).astype(np.float64)
+    mix = _solve(rows, target[inner].astype(np.float64), np.eye(4, 3) * 255, np.eye(4)).T
+    mix[:, :3] /= 255
+    return mix.astype(np.float32)
+
+
+def _fit_curves(source: Floats, target: Floats) -> Floats:
+    """Corrections in levels (3, 256): straight lines between knots, drawn to have few bends."""
+    levels, bends = _hats(np.arange(256)), np.diff(np.eye(len(KNOTS)), 2, axis=0)
+    stiff = np.eye(len(KNOTS)) + STIFF / STEADY * bends.T @ bends
+    curves = np.zeros((3, 256), np.float32)
+    for channel in range(3):
+        seen, goal = source[:, channel], target[:, channel]
+        miss = (goal - seen).astype(np.float64)[:, None]
+        curves[channel] = levels @ _solve(_hats(seen), miss, np.zeros((len(KNOTS), 1)), stiff)[:, 0]
+    return curves
+
+
+def _hats(levels: NDArray[Any]) -> Doubles:
+    """(n, knots): how much each knot weighs at each level; two neighbours share it."""
+    flat = np.asarray(levels, np.float64)
+    return np.stack([np.interp(flat, KNOTS, row) for row in np.eye(len(KNOTS))], axis=1)
+
+
+def _solve(rows: Doubles, goal: Doubles, prior: Doubles, stiff: Doubles) -> Doubles:
+    """Factors (k, m) with rows @ factors near goal, drawn a little to the prior; stiff (k, k) says in which directions.
+
+    A picture of few colours leaves factors open: there the prior, "nothing changes", decides.
+    """
+    steady = STEADY * len(rows) * stiff
+    factors, weights, rarity = prior, np.ones(len(rows)), _rarity(rows)
+    for scale in SCALES:
+        weighted = rows * (weights * rarity)[:, None]
+        factors = np.asarray(
+            np.linalg.solve(weighted.T @ rows + steady, weighted.T @ goal + steady @ prior), np.float64
+        )
+        miss = np.abs(rows @ factors - goal).max(axis=1)
+        weights = 1 / (1 + (miss / scale) ** 2)
+    return factors
+
+
+def _rarity(rows: Doubles) -> Doubles:
+    """Weights (n,) with mean 1: a sheet of white with a thousand times the pixels shall not have all the say."""
+    cells = np.rint(rows * COLOUR_CELLS).astype(np.int64)
+    mixed = cells @ (np.int64(31) ** np.arange(rows.shape[1], dtype=np.int64))  # a rare collision costs nothing
+    _, where, count = np.unique(mixed, return_inverse=True, return_counts=True)
+    weights = 1 / np.sqrt(count[where])
+    return np.asarray(weights / weights.mean())
+
+
+def _unclipped(levels: Floats) -> NDArray[np.bool_]:
+    return (levels > BLACK) & (levels < WHITE)
+
+
+def _mixed(source: Floats, mix: Floats) -> Floats:
+    return np.asarray(np.clip(source @ mix[:, :3].T + mix[:, 3], 0, 255), np.float32)
+
+
+def _curved(source: Floats, curves: Floats) -> Floats:
+    levels = np.rint(source).astype(np.intp)
+    return np.asarray(
+        np.clip(source + np.stack([curves[c][levels[:, c]] for c in range(3)], axis=1), 0, 255), np.float32
+    )
+
+
+def _left_over(source: Floats, target: Floats) -> float:
+    """Mean difference in levels of the worst channel, what is far off counted as OUTLIER."""
+    return float(np.minimum(np.abs(source - target).max(axis=1), OUTLIER).mean())

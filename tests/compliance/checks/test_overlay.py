@@ -1,0 +1,47 @@
+"""Ghosts and patches: what an overlay leaves behind, and clean removals that leave nothing."""
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from tests.compliance.checks.pictures import encode, levels, outcome, outcome_of, pair_of, photo
+
+PHOTO = photo(size=(640, 520))
+
+
+def promoted(opacity: float) -> Image.Image:
+    layer = Image.new("RGBA", PHOTO.size, (0, 0, 0, 0))
+    font = ImageFont.load_default(60)
+    ImageDraw.Draw(layer).text((60, 60), "50% OFF", font=font, fill=(200, 20, 20, round(255 * opacity)))
+    return Image.alpha_composite(PHOTO.convert("RGBA"), layer).convert("RGB")
+
+
+@pytest.mark.parametrize(("rest", "expected"), [(0.0, []), (0.08, ["ERROR"]), (0.3, ["ERROR"])])
+@pytest.mark.parametrize("format_name", ["PNG", "JPEG"])
+def test_a_faded_promotion_shines_through(rest, expected, format_name):
+    found = outcome("H18", promoted(1.0), promoted(rest), format_name)
+    assert sorted(set(levels(found))) == expected
+    if rest:
+        assert found.measured == pytest.approx(rest, abs=0.06)
+        assert min(finding.bbox[0] for finding in found.findings) <= 66
+        assert max(finding.bbox[2] for finding in found.findings) >= 280
+
+
+def test_a_transparent_watermark_that_was_removed_is_no_ghost():
+    assert outcome("H18", promoted(0.4), PHOTO, "JPEG").findings == ()
+
+
+def test_a_flat_patch_on_texture_is_seen():
+    rough = np.random.default_rng(3).integers(60, 200, (520, 640, 3), dtype=np.uint8)
+    clean = Image.fromarray(cv2.blur(rough, (2, 2)))
+    main, patched = clean.copy(), clean.copy()
+    ImageDraw.Draw(main).rectangle((200, 200, 320, 280), fill=(220, 20, 20))
+    ImageDraw.Draw(patched).rectangle((198, 198, 322, 282), fill=(130, 130, 130))
+    assert levels(outcome("H19", main, patched)) == ["WARNING"]
+    assert levels(outcome("H19", main, clean)) == []
+
+
+def test_pictures_of_different_size_are_not_searched_for_ghosts():
+    pair = pair_of(encode(promoted(1.0)), encode(PHOTO.resize((320, 260))))
+    assert outcome_of("H18", pair).reason == "stretched"
