@@ -62,6 +62,51 @@ _TEXTS = (
         ),
     ),
     CodeText(
+        "ERR_IMG_HID_TEXT",
+        gettext_noop("There is text on the hidden image"),
+        gettext_noop(
+            "Hide the text layer and export again. If the text is printed on the product, say so: it may stay."
+        ),
+    ),
+    CodeText(
+        "ERR_IMG_HID_QRCODE",
+        gettext_noop("There is a QR code or barcode on the hidden image"),
+        gettext_noop("Export the hidden image without the code. Making it smaller or fainter does not help."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_LOGO",
+        gettext_noop("There is a logo on the hidden image"),
+        gettext_noop("Hide the logo layer and export again. If it is a part of the product, say so: it may stay."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_WATERMARK",
+        gettext_noop("There is a watermark on the hidden image"),
+        gettext_noop("Export from the photo without the watermark. Painting over it leaves traces that are found."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_BORDER",
+        gettext_noop("The hidden image has a border"),
+        gettext_noop("Hide the border and export the full photo in the main image's size."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_PRICE",
+        gettext_noop("There is a price on the hidden image"),
+        gettext_noop("Hide the price and export again. Prices belong in the listing, not in the picture."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_GRAPHIC",
+        gettext_noop("There is an arrow, sticker or other drawn shape on the hidden image"),
+        gettext_noop("Hide the shape and export again. If it is a part of the product, say so: it may stay."),
+    ),
+    CodeText(
+        "WARN_IMG_AI_MARKED",
+        gettext_noop("The file says that it was generated or altered by AI"),
+        gettext_noop(
+            "Use a photo of the real product. Removing the marker would hide it from this check, but not from people: "
+            "a generated picture without metadata cannot be recognised here."
+        ),
+    ),
+    CodeText(
         "ERR_IMG_LOW_RESOLUTION",
         gettext_noop("The picture is small"),
         gettext_noop("Use a larger version of the photo. Enlarging a small one adds no detail."),
@@ -78,6 +123,9 @@ REASONS: Mapping[str, str] = {
     ),
     "too_small": gettext_noop("The picture is too small to be compared."),
     "no_plain_background": gettext_noop("There is no plain background to compare."),
+    "stripped_passes": gettext_noop(
+        "Only what the file says about itself was read. A generated picture without such a note passes."
+    ),
     "check_broke": gettext_noop("This check could not be carried out on these pictures. Nothing is known about it."),
 }
 
@@ -96,16 +144,9 @@ NOT_LOOKED_AT_TITLES: Mapping[str, str] = {
     "H08": gettext_noop("Same composition"),
     "H09": gettext_noop("Same subject"),
     "H11": gettext_noop("Same light"),
-    "H12": gettext_noop("No text"),
-    "H13": gettext_noop("No QR code or barcode"),
-    "H14": gettext_noop("No logo or watermark"),
-    "H15": gettext_noop("No border"),
-    "H16": gettext_noop("No price tag"),
-    "H17": gettext_noop("No arrow or sticker"),
     "H18": gettext_noop("Promotion removed, not faded"),
     "H19": gettext_noop("No visible repair"),
     "H20": gettext_noop("Same compression"),
-    "H22": gettext_noop("No marker of generated pictures"),
     "H23": gettext_noop("One hidden image per SKU"),
 }
 

@@ -2,6 +2,7 @@
 
 from compliance.checks.blocks import has_position, list_blocks
 from compliance.checks.errors import PictureRefused
+from compliance.checks.generators import find_generator_marks
 from compliance.checks.pair import Pair, Pixels, Side, fit, frame_size
 from ledger.imaging.decode import decode_picture
 from ledger.imaging.errors import ImagingError
@@ -9,6 +10,8 @@ from ledger.imaging.scan import scan_picture
 
 # Large enough for the result page, where the picture is the page; the size of the ledger's larger preview.
 PREVIEW_PX = 1024
+# Twice the usual size of a listing picture, so that codes and small letters keep their pixels; 17 MB at most.
+DETAIL_PX = 2400
 
 
 def open_pair(main: bytes, hidden: bytes, *, main_name: str, hidden_name: str, long_side_px: int) -> Pair:
@@ -35,6 +38,8 @@ def _open(which: str, data: bytes, name: str, frame: tuple[int, int] | None, lon
         height=picture.height,
         metadata=list_blocks(data),
         has_gps=has_position(data),
+        generator_marks=find_generator_marks(data),
         preview=fit(pixels, frame_size(picture.width, picture.height, PREVIEW_PX)),
+        detail=fit(pixels, frame_size(picture.width, picture.height, DETAIL_PX)),
     )
     return side, fit(pixels, frame or frame_size(picture.width, picture.height, long_side_px))

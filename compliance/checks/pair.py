@@ -4,8 +4,9 @@ The full-size pixels are let go as soon as the working copies exist, so that two
 memory of the limited child one after the other.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
+T = TypeVar("T")
+
 LOSSY_FORMATS = frozenset({"JPEG", "WEBP"})
 
 
@@ -21,7 +24,10 @@ LOSSY_FORMATS = frozenset({"JPEG", "WEBP"})
 class Side:
     """One file of the pair: width and height are upright; metadata: kinds of blocks found.
 
+    generator_marks: what in its metadata says that it was generated, by name.
+
     preview: uint8 (height, width, 3), sRGB, upright, in the file's own shape, long side at most 1024 px.
+    detail: the same with a long side of at most 2400 px, for what is small: letters, codes, edges.
     """
 
     name: str
@@ -31,7 +37,27 @@ class Side:
     height: int
     metadata: tuple[str, ...]
     has_gps: bool
+    generator_marks: tuple[str, ...]
     preview: Pixels
+    detail: Pixels
+    _seen: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, name: str, look: Callable[[], T]) -> T:
+        """What `look` finds on this side, looked at on the first call under that name: several rules need one sight."""
+        if name not in self._seen:
+            self._seen[name] = look()
+        found: T = self._seen[name]
+        return found
+
+    def from_detail(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+        """A box of `detail` in pixels of the file, (left, top, right, bottom)."""
+        across, down = self.width / self.detail.shape[1], self.height / self.detail.shape[0]
+        return (
+            int(box[0] * across),
+            int(box[1] * down),
+            min(self.width, round(box[2] * across)),
+            min(self.height, round(box[3] * down)),
+        )
 
     @property
     def is_lossy(self) -> bool:

@@ -51,6 +51,10 @@ LIMITS: Mapping[str, LimitSpec] = {
     "background_jpeg_error_above": LimitSpec("RGB levels", float, 0, 255),
     "metadata_blocks_max": LimitSpec("blocks", int, 0, 1000),
     "white_stand_in_share_max": LimitSpec("share", float, 0, 1),
+    "marks_max": LimitSpec("marks", int, 0, 1000),
+    "codes_max": LimitSpec("codes", int, 0, 1000),
+    "border_max_px": LimitSpec("px", int, 0, 10_000),
+    "generator_marks_max": LimitSpec("markers", int, 0, 1000),
     "side_min_px": LimitSpec("px", int, 1, 100_000),
 }
 
