@@ -107,6 +107,60 @@ _TEXTS = (
         ),
     ),
     CodeText(
+        "ERR_IMG_HID_MISSING",
+        gettext_noop("This category needs a hidden image"),
+        gettext_noop(
+            "Export a hidden image from the same photo: same size and background, without text and promotion."
+        ),
+    ),
+    CodeText(
+        "ERR_IMG_HID_REQUIRED_PROMO",
+        gettext_noop("The main image carries promotion, so this category needs a hidden image"),
+        gettext_noop("Add a hidden image, or use a main image without text, logo, code and drawn shapes."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_SKU",
+        gettext_noop("A SKU has no hidden image of its own"),
+        gettext_noop("Add one hidden image for each SKU of the collage."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_REUSED",
+        gettext_noop("One hidden image is used for several SKUs"),
+        gettext_noop("Each SKU needs the hidden image of its own photo."),
+    ),
+    CodeText(
+        "ERR_IMG_QRCODE",
+        gettext_noop("There is a QR code or barcode on the picture"),
+        gettext_noop(
+            "Use the photo without the code. A search would find other pictures with codes instead of copies."
+        ),
+    ),
+    CodeText(
+        "WARN_IMG_TEXT_HEAVY",
+        gettext_noop("Text takes much of the picture"),
+        gettext_noop(
+            "Use the photo itself, without the text layer: what is registered should be what you photographed."
+        ),
+    ),
+    CodeText(
+        "WARN_IMG_SCREENSHOT",
+        gettext_noop("The picture looks like a screenshot"),
+        gettext_noop("Use the file from the camera or the phone's gallery. A screenshot proves little and is smaller."),
+    ),
+    CodeText(
+        "WARN_IMG_RECOMPRESSED",
+        gettext_noop("The picture looks as if it came through a chat program"),
+        gettext_noop("Ask for the original file: send it as a file instead of as a picture, or by a cloud folder."),
+    ),
+    CodeText(
+        "WARN_IMG_EXIF_LOST",
+        gettext_noop("The file does not say with which camera and when it was taken"),
+        gettext_noop(
+            "Register the untouched file from the camera if you still have it. For the upload to the marketplace use "
+            "a copy without metadata: the hidden image must not carry any."
+        ),
+    ),
+    CodeText(
         "ERR_IMG_LOW_RESOLUTION",
         gettext_noop("The picture is small"),
         gettext_noop("Use a larger version of the photo. Enlarging a small one adds no detail."),
@@ -135,6 +189,9 @@ DETAILS: Mapping[str, str] = {
     "forecast, stretched": gettext_noop("forecast, with the hidden image stretched to the main image's frame"),
     "no_product": gettext_noop("the picture is a white sheet"),
     "white_background": gettext_noop("the background was replaced by white"),
+    "screen_size": gettext_noop("the size of a screen"),
+    "status_bar": gettext_noop("a status bar at the top"),
+    "screen_size, status_bar": gettext_noop("the size of a screen, with a status bar at the top"),
     "main": gettext_noop("main image"),
     "hidden": gettext_noop("hidden image"),
 }

@@ -22,6 +22,11 @@ def open_pair(main: bytes, hidden: bytes, *, main_name: str, hidden_name: str, l
     return Pair(main_side, hidden_side, main_work, hidden_work)
 
 
+def open_side(which: str, data: bytes, name: str) -> Side:
+    """One file alone, named `which` in a refusal. Raises PictureRefused."""
+    return _open(which, data, name, None, DETAIL_PX)[0]
+
+
 def _open(which: str, data: bytes, name: str, frame: tuple[int, int] | None, long_side_px: int) -> tuple[Side, Pixels]:
     # The extension is not held against the bytes here: that the hidden image is a renamed WebP is a finding.
     try:

@@ -55,6 +55,8 @@ LIMITS: Mapping[str, LimitSpec] = {
     "codes_max": LimitSpec("codes", int, 0, 1000),
     "border_max_px": LimitSpec("px", int, 0, 10_000),
     "generator_marks_max": LimitSpec("markers", int, 0, 1000),
+    "text_share_max": LimitSpec("share", float, 0, 1),
+    "chat_quality_max": LimitSpec("quality", int, 1, 100),
     "side_min_px": LimitSpec("px", int, 1, 100_000),
 }
 
