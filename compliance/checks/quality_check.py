@@ -4,13 +4,14 @@ The rules are the pair's in form, and look at one file. A stripped or recompress
 the report says what it costs and what to do.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from compliance.checks import report
 from compliance.checks.barcodes import codes_of
 from compliance.checks.base import Finding, Level, Verdict, judge
 from compliance.checks.marks import LINE_ELONGATION, SURE_SCORE, texts_of
@@ -205,6 +206,31 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("Q03", check_screenshot),
     ("Q04", check_recompression),
 )
+
+
+def parse_quality(values: Mapping[str, Any]) -> QualityReport:
+    """The other half of QualityReport.to_dict, for what comes from the child; ReportMalformed names a wrong value."""
+    profile = report.read_mapping(values, "profile")
+    timings = report.read_mapping(values, "timings_ms")
+    return QualityReport(
+        verdict=report.read_verdict(values),
+        findings=report.read_findings(values),
+        name=report.read_text(values, "name"),
+        format=report.read_text(values, "format"),
+        width=report.read_integer(values, "width"),
+        height=report.read_integer(values, "height"),
+        size_bytes=report.read_integer(values, "size_bytes"),
+        metadata=report.read_texts(values, "metadata"),
+        has_camera=values.get("has_camera") is True,
+        jpeg_quality=None if values.get("jpeg_quality") is None else report.read_integer(values, "jpeg_quality"),
+        text_share=float(report.read_number(values, "text_share")),
+        codes=report.read_integer(values, "codes"),
+        category=report.read_text(values, "category"),
+        hidden_need=report.read_text(values, "hidden_need"),
+        profile_id=report.read_text(profile, "id"),
+        profile_version=report.read_integer(profile, "version"),
+        timings_ms={str(key): float(report.read_number(timings, key)) for key in timings},
+    )
 
 
 def _finding_dict(finding: Finding) -> dict[str, Any]:
