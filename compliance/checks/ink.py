@@ -1,4 +1,4 @@
-"""How strongly lettering covers what lies below it: the opacity of a watermark, as far as one picture tells it.
+"""What the ink of a lettering tells: how strongly it covers what lies below it, and whether it was drawn.
 
 With I = (1 - a) B + a C for ink of colour C and opacity a over a ground B, the slope of I on B is 1 - a where the ground
 varies. On an even ground only a lower bound is known: no colour reaches I from B with less than that opacity.
@@ -36,6 +36,23 @@ def measure_opacity(pixels: Pixels, box: tuple[int, int, int, int]) -> float | N
     slope = _slope(letters, below)
     bound = _least_opacity(np.median(letters, axis=0), np.median(below, axis=0))
     return round(bound if slope is None else max(bound, 1 - slope), 2)
+
+
+def measure_flatness(pixels: Pixels, box: tuple[int, int, int, int]) -> float | None:
+    """How much the ink of a lettering varies, standard deviation in levels without the farthest fifth; None as above.
+
+    Drawn letters have one colour; print under light, seen by a lens, has many.
+    """
+    left, top, right, bottom = box
+    line = pixels[top:bottom, left:right].astype(np.float32)
+    if min(line.shape[:2]) < 6:
+        return None
+    letters = line[_strokes(line)]
+    if len(letters) == 0:
+        return None
+    off = (letters - np.median(letters, axis=0)) ** 2
+    kept = off[off.sum(axis=1).argsort()[: max(1, round(0.8 * len(off)))]]
+    return float(np.sqrt(kept.mean(axis=0).max()))
 
 
 def _strokes(line: Floats) -> Mask:

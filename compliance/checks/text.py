@@ -56,8 +56,9 @@ RULES = (
         title=gettext_noop("No text"),
         requires=gettext_noop("The hidden image carries no text that was laid over the photo."),
         measured_as=gettext_noop(
-            "Lines of text found by PP-OCRv6 at 960 px. An error where the detector is sure (0.93) and the text is not "
-            "on the product; a question where it may be printed on the product. Cyrillic, Arabic and Thai are found, not read."
+            "Lines of text found by PP-OCRv6 at 960 px. An error where the detector is sure (0.93) and the text stands "
+            "on the plain background or, in a scene, is of one flat colour; a question where it may be print on the "
+            "product. Cyrillic, Arabic and Thai are found, not read."
         ),
         codes=("ERR_IMG_HID_TEXT",),
         limits=("marks_max",),
