@@ -32,6 +32,8 @@ FLAT_INK = 5.0
 WATERMARK_OPACITY = 0.65
 # A shape lies inside a word (it is one of its letters) when this share of it does; likewise a word on a badge.
 INSIDE_SHARE = 0.7
+# A shape that takes this share of a line is what the detector took for the line.
+FILLS_LINE = 0.5
 # A logo's picture stands at most this many of its sides from its name.
 LOGO_GAP = 0.6
 
@@ -84,7 +86,12 @@ def find_marks(side: Side) -> tuple[Mark, ...]:
     """Every mark once, words before shapes."""
     pixels = side.detail
     codes = [code.box for code in codes_of(side)]
-    texts = [text for text in texts_of(side) if not any(share_inside(text.box, code) > 0.5 for code in codes)]
+    # What is not told as text must not hide a shape: the detector takes many an arrow for a letter.
+    texts = [
+        text
+        for text in texts_of(side)
+        if _level(side, text) is not None and not any(share_inside(text.box, code) > 0.5 for code in codes)
+    ]
     shapes = [
         shape
         for shape in _shapes_in_detail(pixels)
@@ -115,13 +122,16 @@ def share_inside(inner: Region, outer: Region) -> float:
 
 
 def _is_letter(shape: Shape, texts: Sequence[TextBox]) -> bool:
-    """Large letters are flat and hard-edged too."""
-    return any(share_inside(shape.box, text.box) > INSIDE_SHARE for text in texts)
+    """Large letters are flat and hard-edged too; a shape that fills the line by itself is none."""
+    return any(
+        share_inside(shape.box, text.box) > INSIDE_SHARE and share_inside(text.box, shape.box) < FILLS_LINE
+        for text in texts
+    )
 
 
 def _mark_shape(side: Side, shape: Shape, texts: list[TextBox]) -> tuple[Mark, list[TextBox]]:
     """The mark of a shape with the words that belong to it, and the texts that are left."""
-    on_it = [text for text in texts if share_inside(text.box, shape.box) > INSIDE_SHARE]
+    on_it = [text for text in texts if share_inside(text.box, shape.box) > FILLS_LINE]
     beside = [] if on_it else [text for text in texts if _is_name(text.box, shape.box)]
     own = on_it or beside
     box = shape.box
