@@ -44,6 +44,10 @@ add_texts(
             _("The two pictures could not be compared by this version."),
             _("Finish the upgrade and try again."),
         ),
+        "quality.too_many": (
+            _("These are more pictures than can be checked at once."),
+            _("Send at most 20, then the next ones."),
+        ),
         "check.pair_refused": (
             _("A file of the pair is not a picture that can be checked."),
             _("What is wrong stands beside the file."),

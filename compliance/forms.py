@@ -12,7 +12,7 @@ from compliance.checks.profile import list_profiles
 from compliance.models import Scope
 from compliance.services.search import THRESHOLD_DEFAULT, THRESHOLD_MAX, THRESHOLD_MIN
 from ledger.error_texts import error_text
-from ledger.forms import MAX_REQUEST_ID, CategoryField
+from ledger.forms import MAX_REQUEST_ID, CategoryField, SeveralFilesField
 
 
 def profile_choices() -> list[tuple[str, str]]:
@@ -39,6 +39,17 @@ class CheckForm(forms.Form):
     profile = forms.ChoiceField(choices=profile_choices, label=_("Rules"))
     again = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)
     request_id = forms.CharField(max_length=MAX_REQUEST_ID, required=False, widget=forms.HiddenInput)
+
+
+class QualityForm(forms.Form):
+    """Pictures to look at before they are registered or searched with, and whether they go without a hidden image."""
+
+    pictures = SeveralFilesField(label=_("Pictures"))
+    category = CategoryField()
+    profile = forms.ChoiceField(choices=profile_choices, label=_("Rules"))
+    without_hidden = forms.BooleanField(
+        required=False, label=_("These are main images, and there is no hidden image for them")
+    )
 
 
 class SearchForm(forms.Form):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from compliance.views import catalogues, checks, overview, search
+from compliance.views import catalogues, checks, overview, quality, search
 
 app_name = "compliance"
 urlpatterns = [
@@ -16,6 +16,7 @@ urlpatterns = [
     path("hidden/<str:number>/difference.webp", checks.check_difference, name="check_difference"),
     path("hidden/<str:number>/receipt.pdf", checks.check_receipt, name="check_receipt"),
     path("hidden/<str:number>/evidence.zip", checks.check_bundle, name="check_bundle"),
+    path("quality/", quality.quality, name="quality"),
     path("search/", search.search, name="search"),
     path("search/method/", search.search_method, name="search_method"),
     path("search/<str:number>/", search.search_result, name="search_result"),

@@ -110,7 +110,10 @@ def install(venv: Path, lock: str) -> None:
         run_tool([*tools.make_venv, str(venv)], "make a virtual environment")
     (venv / BUILDING).touch()
     (venv / INSTALLED).unlink(missing_ok=True)
-    run_tool([*tools.install(venv), "--require-hashes", "-r", str(ROOT / lock)], "install the dependencies")
+    # The lock is whole. What it leaves out it leaves out on purpose (docs/adr/0030): nothing is added while installing.
+    run_tool(
+        [*tools.install(venv), "--no-deps", "--require-hashes", "-r", str(ROOT / lock)], "install the dependencies"
+    )
     # The development lock pins everything that the plain lock pins.
     locks = {LOCK, lock}
     (venv / INSTALLED).write_text("".join(digest_of(name) + "\n" for name in sorted(locks)), "ascii")

@@ -104,6 +104,105 @@ _TEXTS = (
         ),
     ),
     CodeText(
+        "ERR_IMG_HID_TEXT",
+        gettext_noop("There is text on the hidden image"),
+        gettext_noop(
+            "Hide the text layer and export again. If the text is printed on the product, say so: it may stay."
+        ),
+    ),
+    CodeText(
+        "ERR_IMG_HID_QRCODE",
+        gettext_noop("There is a QR code or barcode on the hidden image"),
+        gettext_noop("Export the hidden image without the code. Making it smaller or fainter does not help."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_LOGO",
+        gettext_noop("There is a logo on the hidden image"),
+        gettext_noop("Hide the logo layer and export again. If it is a part of the product, say so: it may stay."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_WATERMARK",
+        gettext_noop("There is a watermark on the hidden image"),
+        gettext_noop("Export from the photo without the watermark. Painting over it leaves traces that are found."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_BORDER",
+        gettext_noop("The hidden image has a border"),
+        gettext_noop("Hide the border and export the full photo in the main image's size."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_PRICE",
+        gettext_noop("There is a price on the hidden image"),
+        gettext_noop("Hide the price and export again. Prices belong in the listing, not in the picture."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_GRAPHIC",
+        gettext_noop("There is an arrow, sticker or other drawn shape on the hidden image"),
+        gettext_noop("Hide the shape and export again. If it is a part of the product, say so: it may stay."),
+    ),
+    CodeText(
+        "WARN_IMG_AI_MARKED",
+        gettext_noop("The file says that it was generated or altered by AI"),
+        gettext_noop(
+            "Use a photo of the real product. Removing the marker would hide it from this check, but not from people: "
+            "a generated picture without metadata cannot be recognised here."
+        ),
+    ),
+    CodeText(
+        "ERR_IMG_HID_MISSING",
+        gettext_noop("This category needs a hidden image"),
+        gettext_noop(
+            "Export a hidden image from the same photo: same size and background, without text and promotion."
+        ),
+    ),
+    CodeText(
+        "ERR_IMG_HID_REQUIRED_PROMO",
+        gettext_noop("The main image carries promotion, so this category needs a hidden image"),
+        gettext_noop("Add a hidden image, or use a main image without text, logo, code and drawn shapes."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_SKU",
+        gettext_noop("A SKU has no hidden image of its own"),
+        gettext_noop("Add one hidden image for each SKU of the collage."),
+    ),
+    CodeText(
+        "ERR_IMG_HID_REUSED",
+        gettext_noop("One hidden image is used for several SKUs"),
+        gettext_noop("Each SKU needs the hidden image of its own photo."),
+    ),
+    CodeText(
+        "ERR_IMG_QRCODE",
+        gettext_noop("There is a QR code or barcode on the picture"),
+        gettext_noop(
+            "Use the photo without the code. A search would find other pictures with codes instead of copies."
+        ),
+    ),
+    CodeText(
+        "WARN_IMG_TEXT_HEAVY",
+        gettext_noop("Text takes much of the picture"),
+        gettext_noop(
+            "Use the photo itself, without the text layer: what is registered should be what you photographed."
+        ),
+    ),
+    CodeText(
+        "WARN_IMG_SCREENSHOT",
+        gettext_noop("The picture looks like a screenshot"),
+        gettext_noop("Use the file from the camera or the phone's gallery. A screenshot proves little and is smaller."),
+    ),
+    CodeText(
+        "WARN_IMG_RECOMPRESSED",
+        gettext_noop("The picture looks as if it came through a chat program"),
+        gettext_noop("Ask for the original file: send it as a file instead of as a picture, or by a cloud folder."),
+    ),
+    CodeText(
+        "WARN_IMG_EXIF_LOST",
+        gettext_noop("The file does not say with which camera and when it was taken"),
+        gettext_noop(
+            "Register the untouched file from the camera if you still have it. For the upload to the marketplace use "
+            "a copy without metadata: the hidden image must not carry any."
+        ),
+    ),
+    CodeText(
         "ERR_IMG_LOW_RESOLUTION",
         gettext_noop("The picture is small"),
         gettext_noop("Use a larger version of the photo. Enlarging a small one adds no detail."),
@@ -138,6 +237,9 @@ REASONS: Mapping[str, str] = {
     "limit_missing": gettext_noop(
         "The version of the limits that this check uses says nothing about this rule. Check the pair again."
     ),
+    "stripped_passes": gettext_noop(
+        "Only what the file says about itself was read. A generated picture without such a note passes."
+    ),
     "check_broke": gettext_noop("This check could not be carried out on these pictures. Nothing is known about it."),
 }
 
@@ -159,6 +261,9 @@ DETAILS: Mapping[str, str] = {
     "unknown": gettext_noop("what it is was not recognised"),
     "no_product": gettext_noop("the picture is a white sheet"),
     "white_background": gettext_noop("the background was replaced by white"),
+    "screen_size": gettext_noop("the size of a screen"),
+    "status_bar": gettext_noop("a status bar at the top"),
+    "screen_size, status_bar": gettext_noop("the size of a screen, with a status bar at the top"),
     "main": gettext_noop("main image"),
     "hidden": gettext_noop("hidden image"),
 }
@@ -168,13 +273,6 @@ FORECAST = "forecast, overlays "
 
 # What a rule of this number asks for, where no check answers it yet.
 NOT_LOOKED_AT_TITLES: Mapping[str, str] = {
-    "H12": gettext_noop("No text"),
-    "H13": gettext_noop("No QR code or barcode"),
-    "H14": gettext_noop("No logo or watermark"),
-    "H15": gettext_noop("No border"),
-    "H16": gettext_noop("No price tag"),
-    "H17": gettext_noop("No arrow or sticker"),
-    "H22": gettext_noop("No marker of generated pictures"),
     "H23": gettext_noop("One hidden image per SKU"),
 }
 

@@ -94,3 +94,13 @@ class ReportMalformed(ChecksError):
     def __init__(self, key: str, actual: object) -> None:
         super().__init__(f"report value {key} is {str(actual)[:80]!r}")
         self.key = key
+
+
+class ModelMissing(ChecksError):
+    """A network that reads text is not where the installed packages should have it."""
+
+    code = "checks.model_missing"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not in the installed package rapidocr; install requirements.lock again")
+        self.name = name

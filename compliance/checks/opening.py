@@ -3,6 +3,7 @@
 from compliance.checks.blocks import has_position, list_blocks
 from compliance.checks.errors import PictureRefused
 from compliance.checks.frame import NotLaid, lay_over
+from compliance.checks.generators import find_generator_marks
 from compliance.checks.jpeg import read_make
 from compliance.checks.pair import OriginalView, Pair, Pixels, Side, fit, frame_size
 from ledger.imaging.decode import Picture, decode_picture
@@ -11,7 +12,7 @@ from ledger.imaging.scan import scan_picture
 
 # Large enough for the result page, where the picture is the page; the size of the ledger's larger preview.
 PREVIEW_PX = 1024
-# Pictures of marketplaces are at most this long; up to here small marks are looked for in the pixels themselves.
+# Twice the usual size of a listing picture, so that codes and small letters keep their pixels; 17 MB at most.
 DETAIL_PX = 2400
 
 
@@ -33,6 +34,11 @@ def open_pair(
     return Pair(main_side, hidden_side, main_work, hidden_work, view)
 
 
+def open_side(which: str, data: bytes, name: str) -> Side:
+    """One file alone, named `which` in a refusal. Raises PictureRefused."""
+    return _open(which, data, name, None, DETAIL_PX)[0]
+
+
 def _open(which: str, data: bytes, name: str, frame: tuple[int, int] | None, long_side_px: int) -> tuple[Side, Pixels]:
     picture = _decode(which, data)
     pixels = picture.pixels
@@ -44,6 +50,7 @@ def _open(which: str, data: bytes, name: str, frame: tuple[int, int] | None, lon
         height=picture.height,
         metadata=list_blocks(data),
         has_gps=has_position(data),
+        generator_marks=find_generator_marks(data),
         preview=fit(pixels, frame_size(picture.width, picture.height, PREVIEW_PX)),
         detail=fit(pixels, frame_size(picture.width, picture.height, DETAIL_PX)),
         jpeg=read_make(data),

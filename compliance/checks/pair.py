@@ -28,7 +28,8 @@ class Side:
     """One file of the pair: width and height are upright; metadata: kinds of blocks found.
 
     preview and detail: uint8 (height, width, 3), sRGB, upright, in the file's own shape, long side at most 1024 and 2400
-    px. jpeg: tables and sampling, None for other formats.
+    px; detail is for what is small: letters, codes, edges. jpeg: tables and sampling, None for other formats.
+    generator_marks: what in its metadata says that it was generated, by name.
     """
 
     name: str
@@ -38,9 +39,28 @@ class Side:
     height: int
     metadata: tuple[str, ...]
     has_gps: bool
+    generator_marks: tuple[str, ...]
     preview: Pixels
     detail: Pixels
     jpeg: JpegMake | None
+    _seen: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, name: str, look: Callable[[], T]) -> T:
+        """What `look` finds on this side, looked at on the first call under that name: several rules need one sight."""
+        if name not in self._seen:
+            self._seen[name] = look()
+        found: T = self._seen[name]
+        return found
+
+    def from_detail(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+        """A box of `detail` in pixels of the file, (left, top, right, bottom)."""
+        across, down = self.width / self.detail.shape[1], self.height / self.detail.shape[0]
+        return (
+            int(box[0] * across),
+            int(box[1] * down),
+            min(self.width, round(box[2] * across)),
+            min(self.height, round(box[3] * down)),
+        )
 
     @property
     def is_lossy(self) -> bool:

@@ -165,3 +165,13 @@ def _integer(row: Mapping[str, Any], key: str) -> int:
 
 def _optional_number(row: Mapping[str, Any], key: str) -> float | None:
     return None if row.get(key) is None else float(_number(row, key))
+
+
+# The readers by the names under which the report of one picture uses them too.
+read_verdict, read_mapping = _verdict, _mapping
+read_text, read_texts, read_integer, read_number = _text, _texts, _integer, _number
+
+
+def read_findings(values: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """The findings of a report's JSON values."""
+    return _rows(values, "findings", _finding)

@@ -12,9 +12,11 @@ from compliance.checks.heatmap import pair_overlay
 from compliance.checks.opening import open_pair
 from compliance.checks.pair import Pair
 from compliance.checks.profile import load_profile
+from compliance.checks.quality_check import check_quality
 from ledger.imaging.thumbnail import encode_webp, make_thumbnails
 
 CHECK_PAIR_TASK = "compliance.checks.worker_tasks:check_pair_task"
+CHECK_QUALITY_TASK = "compliance.checks.worker_tasks:check_quality_task"
 
 
 def check_pair_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
@@ -50,6 +52,24 @@ def check_pair_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dic
     )
     pictures = [report.heatmap, *_previews(pair)] if params.get("pictures", True) else []
     return report.to_dict(), pictures
+
+
+def check_quality_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Blob: one picture. Params: profile, profile_version (or null), name, category, without_hidden.
+
+    Returns the report of QualityReport.to_dict, or {"refused": {code, side, cause, detail}} for a file that is no picture.
+    """
+    try:
+        report = check_quality(
+            blobs[0],
+            name=str(params["name"]),
+            profile=load_profile(str(params["profile"]), params.get("profile_version")),
+            category=str(params.get("category") or ""),
+            without_hidden=bool(params.get("without_hidden")),
+        )
+    except PictureRefused as refusal:
+        return {"refused": refusal.to_dict()}, []
+    return report.to_dict(), []
 
 
 def _previews(pair: Pair) -> list[bytes]:

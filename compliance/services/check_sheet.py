@@ -20,7 +20,7 @@ from compliance.checks.rules import RULES
 from compliance.checks.words import gettext_noop
 
 # Larger is better for these; for every other number smaller is.
-AT_LEAST = frozenset({"H07", "H09", "Q01"})
+AT_LEAST = frozenset({"H01", "H07", "H09", "Q01", "Q04"})
 UNITS = {
     "RGB levels": gettext_noop("RGB levels"),
     "px": "px",
@@ -29,8 +29,11 @@ UNITS = {
     "log ratio": "",
     "mirrored": "",
     "steps": gettext_noop("steps"),
+    "quality": gettext_noop("quality"),
+    "files": gettext_noop("hidden images"),
 }
-COUNTS = frozenset({"blocks", "positions", "mirrored"})  # what was counted is named by the finding's detail
+# What was counted is named by the finding's detail.
+COUNTS = frozenset({"blocks", "codes", "markers", "marks", "mirrored", "positions"})
 ORIGINAL_RULE = "T01"  # in every report since originals are looked up
 NOT_MEASURED = "—"
 SSIM_FROM = 0.5  # where the drawn scale begins: below it pictures have nothing in common
@@ -124,7 +127,7 @@ def check_sheet(report: PairReport) -> CheckSheet:
     return CheckSheet(
         verdict=report.verdict.value,
         state=VERDICT_STATES[report.verdict],
-        findings=tuple(_finding_line(number, finding) for number, finding in enumerate(report.findings, start=1)),
+        findings=finding_lines(report.findings),
         rules=tuple(_rule_line(outcome, profile) for outcome in report.outcomes),
         not_looked_at=tuple((rule, _say(NOT_LOOKED_AT_TITLES.get(rule, rule))) for rule in report.not_looked_at),
         reasons=_reasons(report.outcomes),
@@ -132,6 +135,11 @@ def check_sheet(report: PairReport) -> CheckSheet:
         looked_for_original=any(outcome.rule == ORIGINAL_RULE for outcome in report.outcomes),
         original_reason=_say(reason_text(report.original.reason)) if report.original else "",
     )
+
+
+def finding_lines(findings: Sequence[Finding]) -> tuple[FindingLine, ...]:
+    """Findings in the language that is active now, numbered in their order."""
+    return tuple(_finding_line(number, finding) for number, finding in enumerate(findings, start=1))
 
 
 def used_profile(profile_id: str, version: int) -> Profile | None:

@@ -49,6 +49,10 @@ def picture(world: World) -> Mapping[str, Any]:
     return {"picture": SimpleUploadedFile("query.jpg", PHOTO, "image/jpeg")}
 
 
+def pictures(world: World) -> Mapping[str, Any]:
+    return {"profile": PROFILE_ID, "pictures": [SimpleUploadedFile("photo.jpg", PHOTO, "image/jpeg")]}
+
+
 ROWS: dict[str, AnyRow] = {}
 ROWS["compliance:overview"] = page(EVERYBODY)
 ROWS["compliance:find"] = page(EVERYBODY, query={"q": "mug"})
@@ -63,6 +67,7 @@ ROWS["compliance:check_heatmap"] = page(EVERYBODY, make=check)
 ROWS["compliance:check_difference"] = page(EVERYBODY, make=check)
 ROWS["compliance:check_receipt"] = page(EVERYBODY, make=check)
 ROWS["compliance:check_bundle"] = page(EVERYBODY, make=check)
+ROWS["compliance:quality"] = form(EVERYBODY, post=WORKERS, data=pictures, ok=200)
 ROWS["compliance:search"] = form(EVERYBODY, post=WORKERS, data=picture)
 ROWS["compliance:search_method"] = page(EVERYBODY)
 ROWS["compliance:search_result"] = page(EVERYBODY, make=search)

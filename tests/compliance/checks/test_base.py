@@ -97,10 +97,8 @@ def test_an_unknown_id_is_named():
 
 
 def test_the_ids_of_this_version_are_stable():
-    assert [rule.id for rule in RULES] == [
-        *("H03", "H04", "H05", "H06", "H07", "H08", "H09", "H10", "H11"),
-        *("H18", "H19", "H20", "H21", "H24", "Q01", "T01"),
-    ]
+    listed = "H03 H04 H05 H06 H07 H08 H09 H10 H11 H12 H13 H14 H15 H16 H17 H18 H19 H20 H21 H22 H24 Q01 T01"
+    assert " ".join(rule.id for rule in RULES) == listed
 
 
 def test_no_rule_is_both_answered_and_not_looked_at():

@@ -36,7 +36,13 @@ def test_a_good_pair_passes_without_findings():
     report = check()
     assert report.findings == ()
     assert report.verdict is Verdict.PASSED
-    assert "H12" in report.not_looked_at
+    assert report.not_looked_at == ("H23",)
+
+
+def test_a_main_image_used_as_hidden_image_does_not_pass():
+    report = check(hidden=MAIN)
+    assert report.verdict is Verdict.FAILED
+    assert [item.code for item in report.findings] == ["ERR_IMG_HID_GRAPHIC"]
 
 
 def test_another_photo_fails():
