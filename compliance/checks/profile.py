@@ -38,7 +38,7 @@ class LimitSpec:
     high: float = 0
 
 
-# Every limit that some rule reads. A profile states all of them and nothing else.
+# Every limit that some rule or the pack maker reads. A profile states all of them and nothing else.
 LIMITS: Mapping[str, LimitSpec] = {
     "formats": LimitSpec("format", tuple),
     "file_size_max_bytes": LimitSpec("bytes", int, 1, 1_000_000_000),
@@ -52,6 +52,8 @@ LIMITS: Mapping[str, LimitSpec] = {
     "metadata_blocks_max": LimitSpec("blocks", int, 0, 1000),
     "white_stand_in_share_max": LimitSpec("share", float, 0, 1),
     "side_min_px": LimitSpec("px", int, 1, 100_000),
+    "pack_main_long_side_px": LimitSpec("px", int, 1, 20_000),
+    "pack_detail_long_side_px": LimitSpec("px", int, 1, 20_000),
 }
 
 
