@@ -38,6 +38,7 @@ MOST_SLANT = 0.02
 WORK_SIDE = 1000
 WINDOW = 64
 ROUNDS = 4
+STILL_PX = 0.1  # then another round would not change which pixels or edges are chosen
 FEWEST_WINDOWS = 8
 # Grey levels; a window with less texture says nothing about its place.
 LEAST_SPREAD = 3.0
@@ -164,6 +165,9 @@ def _refine(original: Pixels, main: Pixels, rough: Relation) -> Relation:
         found = _after(found, step, zoom)
         miss = float(np.hypot(miss_x * zoom[0], miss_y * zoom[1]))
         found = replace(found, residual_px=miss)
+        moved = abs(grow_x) * size[0] + abs(move_x) + abs(grow_y) * size[1] + abs(move_y)
+        if moved < STILL_PX:
+            break
     return found
 
 
