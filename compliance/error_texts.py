@@ -247,5 +247,49 @@ add_texts(
             _("The file already is as this repair would make it."),
             _("Nothing to do."),
         ),
+        "pack.batch_malformed": (
+            _("The CSV cannot be read as a list of packs."),
+            _("Correct the line that is named and send it again."),
+        ),
+        "pack.no_original": (
+            _("No original was chosen."),
+            _("Tick at least one, or send a CSV."),
+        ),
+        "pack.too_many": (
+            _("One order makes at most 200 packs."),
+            _("Split it."),
+        ),
+        "pack.sku_twice": (
+            _("The same SKU stands in the order twice."),
+            _("Give every pack a name of its own."),
+        ),
+        "pack.sku_unsafe": (
+            _("The SKU cannot be the name of a folder."),
+            _("Use letters, digits, dots, underscores and hyphens, at most 100."),
+        ),
+        "pack.original_unknown": (
+            _("This seller has no such original."),
+            _("Register the photo first, or correct the name."),
+        ),
+        "pack.main_for_several": (
+            _("One finished main image cannot serve several originals."),
+            _("Choose its one original, or send a CSV with a main image for each."),
+        ),
+        "pack.file_not_sent": (
+            _("A file that the CSV names was not sent."),
+            _("Choose it together with the CSV."),
+        ),
+        "pack.refused": (
+            _("The order cannot be taken as it is."),
+            _("What is wrong stands beside it."),
+        ),
+        "pack.finished": (
+            _("Everything of this order has been made."),
+            _("Order again for other files."),
+        ),
+        "pack.unfinished": (
+            _("No pack of this order has been made yet."),
+            _("Wait until one is finished; then there is a ZIP."),
+        ),
     }
 )

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from compliance.views import catalogues, checks, overview, search
+from compliance.views import catalogues, checks, overview, packs, search
 
 app_name = "compliance"
 urlpatterns = [
@@ -16,6 +16,11 @@ urlpatterns = [
     path("hidden/<str:number>/difference.webp", checks.check_difference, name="check_difference"),
     path("hidden/<str:number>/receipt.pdf", checks.check_receipt, name="check_receipt"),
     path("hidden/<str:number>/evidence.zip", checks.check_bundle, name="check_bundle"),
+    path("packs/", packs.packs, name="packs"),
+    path("packs/template.csv", packs.pack_template, name="pack_template"),
+    path("packs/<str:number>/", packs.pack, name="pack"),
+    path("packs/<str:number>/retry/", packs.pack_retry, name="pack_retry"),
+    path("packs/<str:number>/packs.zip", packs.pack_archive, name="pack_archive"),
     path("search/", search.search, name="search"),
     path("search/method/", search.search_method, name="search_method"),
     path("search/<str:number>/", search.search_result, name="search_result"),

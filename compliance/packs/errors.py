@@ -91,6 +91,12 @@ class MainReworked(PackError):
     code = "pack.main_reworked"
 
 
+class BatchMalformed(PackError):
+    """The file of a batch is no proper CSV; the detail names the first line that is wrong."""
+
+    code = "pack.batch_malformed"
+
+
 class FixUnknown(PackError):
     """No repair is known for this finding code."""
 

@@ -104,10 +104,10 @@ def test_a_batch_answers_line_by_line_and_is_summed_up(folder, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["A-1", "A-6", "packs.csv"]
 
 
-@pytest.mark.parametrize("sku", ["", "..", "a/b", "a b", "=1", "x" * 101])
+@pytest.mark.parametrize("sku", ["", "..", "a.", "a/b", "a b", "=1", "x" * 101])
 def test_a_sku_that_is_no_folder_name_is_refused_before_anything_is_made(folder, tmp_path, sku):
     path = batch_file(folder, [{"sku": sku, "original": "original.jpg"}], "bad.csv")
-    with pytest.raises(CommandError, match="line 2: sku"):
+    with pytest.raises(CommandError, match="line 2"):
         run("--batch", path, "--out", tmp_path)
     assert list(tmp_path.iterdir()) == []
 

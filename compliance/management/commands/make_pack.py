@@ -7,10 +7,8 @@ exit code is 0 when every row was answered, whatever the answers; 1 for a wrong 
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-import re
 from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +20,8 @@ from django.core.management import BaseCommand, CommandError
 
 from compliance.checks.errors import ProfileUnknown
 from compliance.checks.profile import Profile, load_profile
-from compliance.packs.errors import OverlayAndMain, ReportMalformed
+from compliance.packs.batch import BatchRow, parse_batch
+from compliance.packs.errors import BatchMalformed, OverlayAndMain, ReportMalformed
 from compliance.packs.report import ROLES, parse_pack
 from compliance.packs.summary import SummaryRow, format_summary
 from compliance.packs.worker_tasks import MAKE_PACK_TASK
@@ -30,10 +29,8 @@ from ledger.imaging.errors import DecodeCrashed, ImagingError
 from ledger.imaging.sandbox import PixelPool, TaskResult
 
 DEFAULT_PROFILE = "aliexpress-seed-2024"
-COLUMNS = ("sku", "original")
 SUMMARY_FILE = "packs.csv"
 NO_PACK: dict[str, Any] = {"verdict": "INDETERMINATE", "files": [], "check": None, "timings_ms": {}}
-SAFE_NAME = re.compile(r"[\w-][\w.-]{0,99}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,35 +100,21 @@ def _calls(options: dict[str, Any]) -> list[PackCall]:
 
 
 def _read_batch(path: Path, category: str) -> list[PackCall]:
-    """The rows of a CSV, pictures relative to its folder. Every sku names a folder, so it must be one, and only once."""
+    """The rows of a CSV, pictures relative to its folder."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
-            if missing:
-                raise CommandError(f"{path} has no column {', '.join(missing)}")
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = parse_batch(path.read_bytes())
+    except (OSError, BatchMalformed) as error:
         raise CommandError(f"{path} cannot be read: {error}") from error
-    skus: set[str] = set()
-    for number, row in enumerate(rows, start=2):
-        sku = (row["sku"] or "").strip()
-        if not SAFE_NAME.fullmatch(sku):
-            raise CommandError(f"{path} line {number}: sku {sku[:40]!r} is no file name of letters, digits, . _ -")
-        if sku.casefold() in skus:
-            raise CommandError(f"{path} line {number}: sku {sku} stands there twice")
-        skus.add(sku.casefold())
     return [_call(row, path.parent, category) for row in rows]
 
 
-def _call(row: dict[str, str], folder: Path, category: str) -> PackCall:
-    overlay, main = row.get("overlay"), row.get("main")
+def _call(row: BatchRow, folder: Path, category: str) -> PackCall:
     return PackCall(
-        sku=row["sku"].strip(),
-        original=folder / (row["original"] or ""),
-        overlay=folder / overlay if overlay else None,
-        main=folder / main if main else None,
-        category=row.get("category") or category,
+        sku=row.sku,
+        original=folder / row.original,
+        overlay=folder / row.overlay if row.overlay else None,
+        main=folder / row.main if row.main else None,
+        category=row.category or category,
     )
 
 
