@@ -5,12 +5,14 @@ from typing import Any
 
 from compliance.checks.profile import load_profile
 from compliance.packs.errors import FileRefused, PackError
+from compliance.packs.fixes import FixInput, apply_fix
 from compliance.packs.maker import PackInput, make_pack
 from compliance.packs.report import describe_pack
 from ledger.imaging.decode import decode_picture
 from ledger.imaging.thumbnail import make_thumbnails
 
 MAKE_PACK_TASK = "compliance.packs.worker_tasks:make_pack_task"
+FIX_TASK = "compliance.packs.worker_tasks:fix_task"
 
 
 def make_pack_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
@@ -41,6 +43,23 @@ def make_pack_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict
         if params.get("previews"):
             out += [each.data for each in make_thumbnails(decode_picture(file.data).image)]
     return describe_pack(pack), out
+
+
+def fix_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Repair a hidden image. Blobs: hidden, then what `with` lists in order (main, original). Params: code of the
+    finding, regions [[left, top, right, bottom]], profile, profile_version (or null), with.
+
+    Returns {"fixed": values of Fixed.to_dict} and the new file, or {"refused": ...} as make_pack_task does.
+    """
+    profile = load_profile(str(params["profile"]), params.get("profile_version"))
+    others = dict(zip(params.get("with") or (), blobs[1:], strict=True))
+    regions = tuple((int(a), int(b), int(c), int(d)) for a, b, c, d in params.get("regions") or ())
+    given = FixInput(blobs[0], others.get("main"), others.get("original"), regions)
+    try:
+        fixed = apply_fix(str(params["code"]), given, profile)
+    except PackError as error:
+        return {"refused": refusal(error)}, []
+    return {"fixed": fixed.to_dict()}, [fixed.data]
 
 
 def refusal(error: PackError) -> dict[str, str]:
