@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 
 from django.db.models import QuerySet
@@ -22,15 +23,24 @@ HEX_DIGEST = re.compile(r"[0-9a-f]{64}")
 MOST_SKU = 60
 
 
-def chosen_orders(
-    *, actor: User | None, seller: Seller, numbers: Sequence[str], promotion: Upload | None, kind: str, category: str
-) -> list[PackOrder]:
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What somebody ticked: proof numbers, one promotion for all of them, of which kind, and the category."""
+
+    numbers: Sequence[str]
+    promotion: Upload | None = None
+    kind: str = PromotionKind.NONE
+    category: str = ""
+
+
+def chosen_orders(*, actor: User | None, seller: Seller, choice: Choice) -> list[PackOrder]:
     """One order per chosen original, in the order of the choice, named after its file.
 
     Raises PackRefusedError: for a number that is no original of this seller, and for one finished main image that is to
     serve several originals.
     """
     require_permission(actor, seller, Permission.CHECK)
+    numbers, promotion, kind = choice.numbers, choice.promotion, choice.kind
     found = {original.number: original for original in _originals(seller).filter(number__in=numbers)}
     refusals = [OrderRefusal(number, "pack.original_unknown") for number in numbers if number not in found]
     if promotion is not None and kind == PromotionKind.MAIN and len(numbers) > 1:
@@ -40,7 +50,9 @@ def chosen_orders(
     originals = [found[number] for number in dict.fromkeys(numbers)]
     names = _names(originals)
     return [
-        PackOrder(name, original, promotion, kind if promotion else PromotionKind.NONE, category or original.category)
+        PackOrder(
+            name, original, promotion, kind if promotion else PromotionKind.NONE, choice.category or original.category
+        )
         for name, original in zip(names, originals, strict=True)
     ]
 

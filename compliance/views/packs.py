@@ -19,7 +19,7 @@ from compliance.forms import PackForm
 from compliance.models import PackItem, PackRun, RunState
 from compliance.packs.batch import OPTIONAL, REQUIRED
 from compliance.services.check_sheet import VERDICT_STATES
-from compliance.services.pack_orders import batch_orders, chosen_orders
+from compliance.services.pack_orders import Choice, batch_orders, chosen_orders
 from compliance.services.pack_zip import PackUnfinishedError, pack_zip
 from compliance.services.packs import (
     OrderRefusal,
@@ -85,10 +85,12 @@ def _orders(request: HttpRequest, values: dict[str, Any]) -> list[PackOrder]:
     return chosen_orders(
         actor=request.user,  # type: ignore[arg-type]
         seller=seller,
-        numbers=values["originals"],
-        promotion=read_upload(values["promotion"]) if values["promotion"] else None,
-        kind=values["kind"],
-        category=values["category"],
+        choice=Choice(
+            numbers=values["originals"],
+            promotion=read_upload(values["promotion"]) if values["promotion"] else None,
+            kind=values["kind"],
+            category=values["category"],
+        ),
     )
 
 

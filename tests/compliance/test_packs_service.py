@@ -11,7 +11,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from compliance.models import PackItem, PackRun, RunState
-from compliance.services.pack_orders import batch_orders, chosen_orders
+from compliance.services.pack_orders import Choice, batch_orders, chosen_orders
 from compliance.services.pack_zip import PackUnfinishedError, pack_zip
 from compliance.services.packs import (
     PackFinishedError,
@@ -163,7 +163,7 @@ def test_another_seller_s_original_is_no_choice(seller, other_seller):
     with pytest.raises(ValueError, match="another seller"):
         order(seller, PackOrder("a", foreign))
     with pytest.raises(PackRefusedError) as caught:
-        chosen_orders(actor=None, seller=seller, numbers=[foreign.number], promotion=None, kind="", category="")
+        chosen_orders(actor=None, seller=seller, choice=Choice([foreign.number]))
     assert caught.value.refusals[0].code == "pack.original_unknown"
 
 
@@ -191,7 +191,7 @@ def test_every_wrong_row_of_a_batch_is_named(seller):
 def test_one_main_image_serves_one_original(seller):
     numbers = [registered(seller, seed).number for seed in (5, 6)]
     with pytest.raises(PackRefusedError) as caught:
-        chosen_orders(actor=None, seller=seller, numbers=numbers, promotion=OVERLAY, kind="main", category="")
+        chosen_orders(actor=None, seller=seller, choice=Choice(numbers, OVERLAY, "main"))
     assert caught.value.refusals[0].code == "pack.main_for_several"
 
 

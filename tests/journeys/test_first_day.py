@@ -205,6 +205,7 @@ PAGES = [
     "/search/",
     "/search/method/",
     "/hidden/",
+    "/hidden/packs/",
     "/catalogues/",
     "/history/",
     "/ledger/",

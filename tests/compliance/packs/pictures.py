@@ -64,9 +64,5 @@ def opened(data: bytes) -> Image.Image:
 
 
 def faults(report: PairReport) -> list[str]:
-    """Codes of whatever stands against the pair; the SSIM forecast's question is about the promotion's size alone."""
-    return [
-        f"{finding.rule} {finding.code}"
-        for finding in report.findings
-        if finding.level is not Level.CONFIRM or finding.rule != "H07"
-    ]
+    """Errors and warnings against the pair; questions, such as about the promotion's size, are the seller's to answer."""
+    return [f"{each.rule} {each.code}" for each in report.findings if each.level is not Level.CONFIRM]
