@@ -174,5 +174,126 @@ add_texts(
             _("The picture is given as a web address."),
             _("Download the pictures into a folder and write their file names."),
         ),
+        # Compliance packs and repairs.
+        "pack.too_small": (
+            _("The pack's pictures would be smaller than the marketplace takes."),
+            _("Register a larger version of the photo. Enlarging a small one adds no detail."),
+        ),
+        "pack.too_large": (
+            _("No acceptable compression brings the picture under the limit in bytes."),
+            _("Make width and height smaller and try again."),
+        ),
+        "pack.format_not_allowed": (
+            _("The file's format does not allow this."),
+            _("Export it as JPG or PNG and try again."),
+        ),
+        "pack.overlay_not_layered": (
+            _("The overlay has no transparent pixel, so it would hide the product."),
+            _(
+                "Export only the promotion's layers, as PNG with transparency; or give the finished picture as main image."
+            ),
+        ),
+        "pack.overlay_empty": (
+            _("The overlay is transparent all over."),
+            _("Make the promotion's layers visible and export it again."),
+        ),
+        "pack.overlay_shape": (
+            _("The overlay has another aspect ratio than the original."),
+            _("Export the overlay with the original's whole frame, at any size."),
+        ),
+        "pack.overlay_and_main": (
+            _("An overlay and a finished main image were given together."),
+            _("Give one of the two."),
+        ),
+        "pack.main_not_from_original": (
+            _("The original was not found in the picture."),
+            _("Choose the original that the picture was made from."),
+        ),
+        "pack.main_transformed": (
+            _("The original lies turned, mirrored, slanted or stretched in the picture."),
+            _("Only crops, scales and changed colours can be followed. Give the promotion as overlay instead."),
+        ),
+        "pack.main_beyond_original": (
+            _("The picture shows places outside the original's frame."),
+            _(
+                "What is under the promotion there is unknown. Register the photo with the larger frame, or give the promotion as overlay."
+            ),
+        ),
+        "pack.main_reworked": (
+            _("Most of the picture differs from the original."),
+            _("Register the retouched photo without promotion and make the pack from that."),
+        ),
+        "pack.fix_unknown": (
+            _("There is no automatic repair for this finding."),
+            _("Its advice says what to do by hand."),
+        ),
+        "pack.original_missing": (
+            _("This repair takes the place from the registered original, and there is none."),
+            _("Register the original first. Nothing is ever painted over by guessing."),
+        ),
+        "pack.main_missing": (
+            _("This repair follows the main image, and there is none."),
+            _("Give the main image too."),
+        ),
+        "pack.regions_missing": (
+            _("No place to repair lies within the picture."),
+            _("Check the picture again and choose a finding with a place."),
+        ),
+        "pack.ratio_differs": (
+            _("Resizing would stretch the product: the aspect ratios differ."),
+            _("Use the main image's crop for the hidden image."),
+        ),
+        "pack.background_not_plain": (
+            _("There is no plain background at the picture's edge."),
+            _("Export the hidden image from the same photo with the same background."),
+        ),
+        "pack.nothing_to_fix": (
+            _("The file already is as this repair would make it."),
+            _("Nothing to do."),
+        ),
+        "pack.batch_malformed": (
+            _("The CSV cannot be read as a list of packs."),
+            _("Correct the line that is named and send it again."),
+        ),
+        "pack.no_original": (
+            _("No original was chosen."),
+            _("Tick at least one, or send a CSV."),
+        ),
+        "pack.too_many": (
+            _("One order makes at most 200 packs."),
+            _("Split it."),
+        ),
+        "pack.sku_twice": (
+            _("The same SKU stands in the order twice."),
+            _("Give every pack a name of its own."),
+        ),
+        "pack.sku_unsafe": (
+            _("The SKU cannot be the name of a folder."),
+            _("Use letters, digits, dots, underscores and hyphens, at most 100."),
+        ),
+        "pack.original_unknown": (
+            _("This seller has no such original."),
+            _("Register the photo first, or correct the name."),
+        ),
+        "pack.main_for_several": (
+            _("One finished main image cannot serve several originals."),
+            _("Choose its one original, or send a CSV with a main image for each."),
+        ),
+        "pack.file_not_sent": (
+            _("A file that the CSV names was not sent."),
+            _("Choose it together with the CSV."),
+        ),
+        "pack.refused": (
+            _("The order cannot be taken as it is."),
+            _("What is wrong stands beside it."),
+        ),
+        "pack.finished": (
+            _("Everything of this order has been made."),
+            _("Order again for other files."),
+        ),
+        "pack.unfinished": (
+            _("No pack of this order has been made yet."),
+            _("Wait until one is finished; then there is a ZIP."),
+        ),
     }
 )

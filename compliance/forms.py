@@ -9,8 +9,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from compliance.checks.profile import list_profiles
-from compliance.models import Scope
+from compliance.models import PromotionKind, Scope
 from compliance.services.search import THRESHOLD_DEFAULT, THRESHOLD_MAX, THRESHOLD_MIN
+from ledger.accounts.numbers import parse_number
 from ledger.error_texts import error_text
 from ledger.forms import MAX_REQUEST_ID, CategoryField, SeveralFilesField
 
@@ -50,6 +51,33 @@ class QualityForm(forms.Form):
     without_hidden = forms.BooleanField(
         required=False, label=_("These are main images, and there is no hidden image for them")
     )
+
+
+class NumbersField(forms.Field):
+    """Proof numbers as checkboxes send them; what is no number is left out."""
+
+    widget = forms.SelectMultiple
+
+    def clean(self, value: Any) -> list[str]:
+        return [number for number in map(parse_number, value or []) if number]
+
+
+class PackForm(forms.Form):
+    """Which originals to make packs from, with what promotion: chosen on the page, or as rows of a CSV.
+
+    originals: proof numbers. promotion: one file for all that are chosen. batch, files: a CSV and what it names.
+    """
+
+    originals = NumbersField(required=False)
+    promotion = PairFileField(label=_("Promotion"))
+    kind = forms.ChoiceField(
+        choices=PromotionKind.choices[1:], required=False, initial=PromotionKind.OVERLAY, label=_("The promotion is")
+    )
+    batch = PairFileField(label=_("CSV"))
+    files = SeveralFilesField(required=False, label=_("Files that the CSV names"))  # type: ignore[assignment]
+    category = CategoryField()
+    profile = forms.ChoiceField(choices=profile_choices, label=_("Rules"))
+    request_id = forms.CharField(max_length=MAX_REQUEST_ID, required=False, widget=forms.HiddenInput)
 
 
 class SearchForm(forms.Form):

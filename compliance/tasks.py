@@ -5,6 +5,8 @@ from typing import Any
 from compliance.services.checks import run_check
 from compliance.services.feature_index import SEAL_JOB, seal_segments, sweep_segments
 from compliance.services.gallery import refresh_gallery, sweep_gallery, update_gallery
+from compliance.services.packs import KIND as PACKS
+from compliance.services.packs import make_packs
 from compliance.services.sample import load_sample
 from compliance.services.search import run_search
 from ledger.services.job_context import JobContext
@@ -29,6 +31,11 @@ def search(ctx: JobContext, run_id: int) -> dict[str, str]:
 def check(ctx: JobContext, run_id: int) -> dict[str, str]:
     run = run_check(run_id)
     return {"number": run.number, "verdict": run.verdict, "code": run.error_code}
+
+
+@job(PACKS, queue=HEAVY, timeout_s=590)
+def packs(ctx: JobContext, run_id: int) -> dict[str, str]:
+    return {"number": make_packs(run_id, progress=ctx.progress, cancelled=ctx.cancelled).number}
 
 
 # Not behind a large import: until its pictures are sealed, every process reads them one by one at its next search.

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from compliance.views import catalogues, checks, overview, quality, search
+from compliance.views import catalogues, checks, overview, packs, quality, search
 
 app_name = "compliance"
 urlpatterns = [
@@ -10,6 +10,11 @@ urlpatterns = [
     path("find/", overview.find, name="find"),
     path("sample/", overview.sample, name="sample"),
     path("hidden/", checks.checks, name="checks"),
+    path("hidden/packs/", packs.packs, name="packs"),
+    path("hidden/packs/template.csv", packs.pack_template, name="pack_template"),
+    path("hidden/packs/<str:number>/", packs.pack, name="pack"),
+    path("hidden/packs/<str:number>/retry/", packs.pack_retry, name="pack_retry"),
+    path("hidden/packs/<str:number>/packs.zip", packs.pack_archive, name="pack_archive"),
     path("hidden/<str:number>/", checks.check, name="check"),
     path("hidden/<str:number>/retry/", checks.check_retry, name="check_retry"),
     path("hidden/<str:number>/difference.png", checks.check_heatmap, name="check_heatmap"),

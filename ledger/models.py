@@ -230,6 +230,35 @@ class Original(models.Model):
         return self.title or self.image.file_name
 
 
+class DerivativeRole(models.TextChoices):
+    MAIN = "main", _("main image")
+    HIDDEN = "hidden", _("hidden image")
+    DETAIL = "detail", _("detail image")
+
+
+class Derivative(models.Model):
+    """A file made from an original, with the entry that says so and how it descends from it."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    original = models.ForeignKey(Original, on_delete=models.PROTECT, related_name="derivatives")
+    image = models.OneToOneField(ImageFile, on_delete=models.PROTECT, related_name="derivative")
+    statement = models.OneToOneField(Statement, on_delete=models.PROTECT, related_name="derivative")
+    role = models.CharField(max_length=10, choices=DerivativeRole.choices)
+    geometry = models.CharField(max_length=12)  # identity, similarity, affine, homography
+    matrix_micro = models.JSONField()  # 9 whole numbers, row by row: original to derivative, millionths
+    residual_milli = models.BigIntegerField()  # thousandths of a pixel
+    steps = models.JSONField(default=list)  # what was done: cropped, scaled, graded, overlaid
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["seller", "original", "-id"], name="derivative_list")]
+
+    def __str__(self) -> str:
+        return f"{self.role} of {self.original_id}"
+
+
 class Certificate(models.Model):
     """A signed PDF that was handed out, kept as it was."""
 

@@ -32,6 +32,7 @@ PURE = (
     "ledger.pdf",
     "ledger.anchors",
     "compliance.checks",
+    "compliance.packs",
     "compliance.sample",
     "compliance.search",
 )

@@ -45,7 +45,7 @@ class LimitSpec:
 # What a profile holds has grown with the rules. A file of an older form states less, and stays as it is: a check that
 # was made with it opens with it, and rules that need more say that they cannot tell.
 NEWEST_FORM = 2
-# Every limit that some rule reads. A profile states all of its form and nothing else.
+# Every limit that some rule or the pack maker reads. A profile states all of its form and nothing else.
 LIMITS: Mapping[str, LimitSpec] = {
     "formats": LimitSpec("format", tuple),
     "file_size_max_bytes": LimitSpec("bytes", int, 1, 1_000_000_000),
@@ -76,6 +76,8 @@ LIMITS: Mapping[str, LimitSpec] = {
     "repair_grain_max": LimitSpec("log ratio", float, 0, 10, since=2),
     "jpeg_step_difference_max": LimitSpec("steps", int, 0, 255, since=2),
     "residue_opacity_max": LimitSpec("opacity", float, 0, 1, since=2),
+    "pack_main_long_side_px": LimitSpec("px", int, 1, 20_000, since=2),
+    "pack_detail_long_side_px": LimitSpec("px", int, 1, 20_000, since=2),
 }
 
 

@@ -40,7 +40,7 @@ ICC_SPACES = {b"RGB ": "RGB", b"GRAY": "L", b"CMYK": "CMYK"}
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A decoded picture: `image` is mode RGB, sRGB, upright.
+    """A decoded picture: `image` is mode RGB (RGBA only as a layer), sRGB, upright.
 
     source_mode is Pillow's name for what the file held (L, P, CMYK, I;16 ...).
     flags: too_small, metadata_unreadable, icc_unreadable, icc_converted, alpha_flattened, cmyk, sixteen_bit, rotated.
@@ -67,6 +67,15 @@ class Picture:
 
 def decode_picture(data: bytes) -> Picture:
     """Decode one still picture, or raise TooManyPixels, DecodeMemory or CorruptPixels."""
+    return _decode_picture(data, flatten=True)
+
+
+def decode_layer(data: bytes) -> Picture:
+    """The same for a picture that is to be laid over another: `image` is RGBA where the file has transparency."""
+    return _decode_picture(data, flatten=False)
+
+
+def _decode_picture(data: bytes, *, flatten: bool) -> Picture:
     picture_format = structure.picture_format(data)
     if picture_format is None:
         raise CorruptPixels("unknown format")
@@ -79,7 +88,7 @@ def decode_picture(data: bytes) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image, source_mode = _decode(data, picture_format, flags)
+            image, source_mode = _decode(data, picture_format, flags, flatten=flatten)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise TooManyPixels(str(error)[:80]) from error
     except MemoryError as error:
@@ -93,11 +102,11 @@ def decode_picture(data: bytes) -> Picture:
     return Picture(image, picture_format, source_mode, tuple(flags))
 
 
-def _decode(data: bytes, picture_format: str, flags: list[str]) -> tuple[Image.Image, str]:
+def _decode(data: bytes, picture_format: str, flags: list[str], *, flatten: bool) -> tuple[Image.Image, str]:
     """Upright sRGB and the file's own mode. Each step lets go of the picture before it: at 50 MP each is 200 MB."""
     image = _load(data, picture_format)
     source_mode, orientation = image.mode, _orientation(image, flags)
-    image = _to_srgb(image, flags)
+    image = _to_srgb(image, flags, flatten=flatten)
     if orientation in UPRIGHT:
         image = image.transpose(UPRIGHT[orientation])
         flags.append("rotated")
@@ -125,7 +134,7 @@ def _orientation(opened: Image.Image, flags: list[str]) -> int:
     return found if isinstance(found, int) else 1
 
 
-def _to_srgb(image: Image.Image, flags: list[str]) -> Image.Image:
+def _to_srgb(image: Image.Image, flags: list[str], *, flatten: bool) -> Image.Image:
     profile, has_clear_colour = image.info.get("icc_profile"), "transparency" in image.info
     image = _eight_bit(image, flags)
     if image.mode == "CMYK":
@@ -135,6 +144,8 @@ def _to_srgb(image: Image.Image, flags: list[str]) -> Image.Image:
     if image.mode not in {"RGB", "RGBA", "L", "CMYK"}:
         image = image.convert("RGB")
     image = _apply_profile(image, profile, flags)
+    if transparent and not flatten:
+        return _in_mode(image, "RGBA")
     if transparent:
         image = _over_white(image, flags)
     return _in_mode(image, "RGB")

@@ -406,6 +406,35 @@ def query_recorded_claim(
     return _finish("query.recorded", document)
 
 
+def derivative_linked_claim(
+    salt: bytes,
+    *,
+    leaf: bytes,
+    original: ClaimFile,
+    derivative: ClaimItem,
+    method: NamedVersion,
+    geometry: str,
+    matrix_micro: Sequence[int],
+    residual_milli: int,
+) -> dict[str, object]:
+    """The claim of a derivative.linked entry: a file made from a registered original, and how it descends from it.
+
+    leaf: hash (32 bytes) of the entry that registered the original. matrix_micro: 9 numbers, row by row, x 1,000,000.
+    """
+    return _finish(
+        "derivative.linked",
+        {
+            "salt": salt.hex(),
+            "original": {"leaf": leaf.hex(), **original.document()},
+            "derivative": {"sha256": derivative.sha256.hex(), "size": derivative.size, "mime": derivative.mime},
+            "method": {"name": method.name, "version": method.version},
+            "geometry": geometry,
+            "matrix_micro": list(matrix_micro),
+            "residual_milli": residual_milli,
+        },
+    )
+
+
 def check_recorded_claim(
     salt: bytes,
     *,

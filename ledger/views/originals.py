@@ -34,6 +34,9 @@ from ledger.services.originals import (
 from ledger.services.pictures import thumbnail
 from ledger.views.common import Page, explain_trouble, find_or_404, needs, seller_of, send_file, text_parameter
 
+# A page of them; the rest is in the orders they came from.
+MOST_DERIVATIVES = 30
+
 
 @needs(Permission.REGISTER)
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -176,6 +179,7 @@ def original(request: HttpRequest, number: str) -> HttpResponse:
         "metadata": _metadata_rows(found.image),
         "private": _private_rows(found.image) if Permission.VIEW_PRIVATE_METADATA in rights else [],
         "events": _story(found),
+        "derivatives": found.derivatives.select_related("image", "statement").order_by("-pk")[:MOST_DERIVATIVES],
         "level": 1 if newest and newest.tree_size > found.statement.entry_id else 0,
     }
     return render(request, "ledger/original_detail.html", context, status=400 if form.errors else 200)

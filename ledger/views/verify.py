@@ -52,11 +52,13 @@ ROLE_NAMES = {
     "query": _("query picture"),
     "main": _("main image"),
     "hidden": _("hidden image"),
+    "derivative": _("file made from it"),
 }
 KIND_NAMES = {
     "image.registered": _("Registration of an original picture"),
     "query.recorded": _("Record of a search for copies"),
     "check.recorded": _("Record of a hidden-image check"),
+    "derivative.linked": _("Record of a file made from an original"),
 }
 
 

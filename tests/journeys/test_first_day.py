@@ -257,6 +257,7 @@ PAGES = [
     "/search/",
     "/search/method/",
     "/hidden/",
+    "/hidden/packs/",
     "/catalogues/",
     "/history/",
     "/ledger/",

@@ -13,6 +13,7 @@ from compliance.services.gallery import update_gallery
 from compliance.services.search import Question, run_search, start_search
 from ledger.services.originals import Upload
 from tests.compliance.check_pairs import PROFILE_ID, checked, form_files
+from tests.compliance.pack_orders import packed
 from tests.factories import register_one
 from tests.images import jpeg_bytes, product_photo
 from tests.matrix.ledger import PHOTO
@@ -29,6 +30,18 @@ def check(world: World) -> Mapping[str, Any]:
 
 def pair(world: World) -> Mapping[str, Any]:
     return {"profile": PROFILE_ID, **form_files()}
+
+
+def packs(world: World) -> Mapping[str, Any]:
+    return {"number": packed(world.seller).number}
+
+
+def pack_order(world: World) -> Mapping[str, Any]:
+    """A row that names a file which either seller registered, each for itself."""
+    for seller in (world.seller, world.other_seller):
+        register_one(seller, seed=3)
+    batch = b"sku,original\nA-1,photo-0.jpg\n"
+    return {"profile": PROFILE_ID, "batch": SimpleUploadedFile("packs.csv", batch, "text/csv")}
 
 
 def search(world: World) -> Mapping[str, Any]:
@@ -68,6 +81,11 @@ ROWS["compliance:check_difference"] = page(EVERYBODY, make=check)
 ROWS["compliance:check_receipt"] = page(EVERYBODY, make=check)
 ROWS["compliance:check_bundle"] = page(EVERYBODY, make=check)
 ROWS["compliance:quality"] = form(EVERYBODY, post=WORKERS, data=pictures, ok=200)
+ROWS["compliance:packs"] = form(EVERYBODY, post=WORKERS, data=pack_order)
+ROWS["compliance:pack_template"] = page(EVERYBODY)
+ROWS["compliance:pack"] = page(EVERYBODY, make=packs)
+ROWS["compliance:pack_retry"] = action(WORKERS, make=packs)
+ROWS["compliance:pack_archive"] = page(EVERYBODY, make=packs)
 ROWS["compliance:search"] = form(EVERYBODY, post=WORKERS, data=picture)
 ROWS["compliance:search_method"] = page(EVERYBODY)
 ROWS["compliance:search_result"] = page(EVERYBODY, make=search)
