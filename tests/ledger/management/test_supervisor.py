@@ -53,7 +53,10 @@ say("returned")
 class Running:
     def __init__(self, *children: str) -> None:
         command = [sys.executable, "-c", PROGRAM, *children]
+        # Under `nohup` the tests' own SIGHUP is ignored, which a child inherits and the supervisor respects.
+        inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        signal.signal(signal.SIGHUP, inherited)
         self.unread: list[str] = []
 
     def wait_for(self, beginning: str) -> str:
