@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compliance.models import GalleryItem
 from compliance.search.copy_score import COPIES
 from compliance.search.index import Filter
 from compliance.search.index import Scope as IndexScope
@@ -21,6 +22,7 @@ def find_original(*, seller: Seller, data: bytes) -> Original | None:
     query = query_features(data, thumbnails=False)
     found = ask_gallery(seller=seller, query=query, where=Filter(IndexScope.REGISTERED), limit=CANDIDATES)
     copies = [candidate.image_id for candidate in found if candidate.verdict in COPIES]
-    ready = Original.objects.of(seller).filter(image__in=copies, image__state=ImageState.READY)
-    by_image = {original.image_id: original for original in ready.select_related("image__blob")}
-    return next((by_image[image_id] for image_id in copies if image_id in by_image), None)
+    # A candidate is a row of the gallery, which has numbers of its own.
+    rows = GalleryItem.objects.of(seller).filter(deleted=False, original__image__state=ImageState.READY)
+    by_row = rows.select_related("original__image__blob").in_bulk(copies)
+    return next((by_row[row].original for row in copies if row in by_row), None)

@@ -104,6 +104,16 @@ def test_a_registered_original_shows_what_was_left_in_the_hidden_image(seller):
     assert (clean.original, clean.verdict) == (original, "PASSED")
 
 
+def test_the_right_original_is_found_after_pictures_that_are_none(seller):
+    """Checked pictures are no originals, so rows of pictures and of the gallery are numbered apart."""
+    checked(seller)
+    originals = [register_one(seller, seed=seed) for seed in (3, 4, 5)]
+    work()
+    photo = product_photo(4)
+    run = checked(seller, main=jpeg_bytes(with_promotion(photo)), hidden=jpeg_bytes(photo))
+    assert run.original == originals[1]
+
+
 def test_the_original_of_another_seller_is_never_compared_with(seller, other_seller):
     register_one(other_seller, seed=3)
     work()
