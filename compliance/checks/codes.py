@@ -107,7 +107,8 @@ _TEXTS = (
         "ERR_IMG_HID_TEXT",
         gettext_noop("There is text on the hidden image"),
         gettext_noop(
-            "Hide the text layer and export again. If the text is printed on the product, say so: it may stay."
+            "Hide the text layer and export again. If it is printed on the product, register the clean original and check again: "
+            "what stands in the original may stay."
         ),
     ),
     CodeText(
@@ -118,7 +119,10 @@ _TEXTS = (
     CodeText(
         "ERR_IMG_HID_LOGO",
         gettext_noop("There is a logo on the hidden image"),
-        gettext_noop("Hide the logo layer and export again. If it is a part of the product, say so: it may stay."),
+        gettext_noop(
+            "Hide the logo layer and export again. If it is a part of the product, register the clean original and check again: "
+            "what stands in the original may stay."
+        ),
     ),
     CodeText(
         "ERR_IMG_HID_WATERMARK",
@@ -138,7 +142,10 @@ _TEXTS = (
     CodeText(
         "ERR_IMG_HID_GRAPHIC",
         gettext_noop("There is an arrow, sticker or other drawn shape on the hidden image"),
-        gettext_noop("Hide the shape and export again. If it is a part of the product, say so: it may stay."),
+        gettext_noop(
+            "Hide the shape and export again. If it is a part of the product, register the clean original and check again: "
+            "what stands in the original may stay."
+        ),
     ),
     CodeText(
         "WARN_IMG_AI_MARKED",
