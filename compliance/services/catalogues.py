@@ -29,6 +29,7 @@ from ledger.imaging.scan import FileScan, scan_picture
 from ledger.models import Blob, ImageFile
 from ledger.services.blobs import seal_files
 from ledger.services.bulk import update_columns
+from ledger.services.files import read_capped
 from ledger.services.jobs import enqueue_job
 from ledger.services.originals import BATCH_BYTES, BATCH_FILES, Upload, image_row
 
@@ -95,8 +96,7 @@ def folder_reader(folder: Path) -> ReadPicture:
                 raise PictureOutsideError(name)
             if not path.is_file():
                 raise PictureNotFoundError(name)
-            with path.open("rb") as file:
-                return file.read(settings.UPLOAD_MAX_BYTES + 1)  # one byte over the cap is enough to be refused
+            return read_capped(path, settings.UPLOAD_MAX_BYTES)
         except (OSError, ValueError, RuntimeError) as error:  # a name no file system knows, or links in a circle
             raise PictureNotFoundError(name) from error
 

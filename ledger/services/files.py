@@ -1,9 +1,16 @@
-"""Writing files so that they are there after a power cut: temporary file, fsync, rename, fsync of the folder."""
+"""Writing files so that they are there after a power cut: temporary file, fsync, rename, fsync of the folder. And reading
+them no further than needed."""
 
 import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+
+
+def read_capped(path: Path, cap: int) -> bytes:
+    """The file, or its first cap + 1 bytes: one too many is enough to be refused, and a huge file is not read whole."""
+    with path.open("rb") as file:
+        return file.read(cap + 1)
 
 
 def make_directories(path: Path, mode: int = 0o700) -> None:

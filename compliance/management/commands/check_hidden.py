@@ -29,6 +29,7 @@ from ledger.accounts.models import Seller
 from ledger.imaging.errors import DecodeCrashed, ImagingError
 from ledger.imaging.sandbox import PixelPool, TaskResult
 from ledger.services.blobs import read_blob
+from ledger.services.files import read_capped
 from ledger.services.setup import prepare
 
 DEFAULT_PROFILE = "aliexpress-seed-2024"
@@ -144,7 +145,7 @@ def _check(
                 if path is None:
                     continue
                 try:
-                    files.append(_read(path))
+                    files.append(read_capped(path, settings.UPLOAD_MAX_BYTES))
                 except OSError as error:
                     unreadable.setdefault(position, _refused(side, "file_unreadable", type(error).__name__))
                     files.append(b"")
@@ -163,12 +164,6 @@ def _add_registered(files: list[bytes], params: dict[str, Any], seller: Seller) 
         if original is not None:
             files.append(read_blob(original.image.blob))
             params["original_name"] = original.image.file_name
-
-
-def _read(path: Path) -> bytes:
-    # One byte more than the cap is enough to be refused; a huge file is not read whole.
-    with path.open("rb") as file:
-        return file.read(settings.UPLOAD_MAX_BYTES + 1)
 
 
 def _params(pair: PairFiles, profile: Profile) -> dict[str, Any]:

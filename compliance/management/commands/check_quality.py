@@ -22,6 +22,7 @@ from compliance.checks.worker_tasks import CHECK_QUALITY_TASK
 from compliance.management.commands.check_hidden import DEFAULT_PROFILE
 from ledger.imaging.errors import ImagingError
 from ledger.imaging.sandbox import PixelPool, TaskResult
+from ledger.services.files import read_capped
 
 NO_RESULT: dict[str, Any] = {"verdict": "INDETERMINATE", "findings": [], "timings_ms": {}}
 
@@ -62,8 +63,7 @@ def _check(
         for position, path in enumerate(images):
             data = b""
             try:
-                with path.open("rb") as file:
-                    data = file.read(settings.UPLOAD_MAX_BYTES + 1)
+                data = read_capped(path, settings.UPLOAD_MAX_BYTES)
             except OSError as error:
                 unreadable[position] = _refused("file_unreadable", type(error).__name__)
             yield (

@@ -27,6 +27,7 @@ from compliance.packs.summary import SummaryRow, format_summary
 from compliance.packs.worker_tasks import MAKE_PACK_TASK
 from ledger.imaging.errors import DecodeCrashed, ImagingError
 from ledger.imaging.sandbox import PixelPool, TaskResult
+from ledger.services.files import read_capped
 
 DEFAULT_PROFILE = "aliexpress-seed-2024"
 SUMMARY_FILE = "packs.csv"
@@ -131,7 +132,7 @@ def _make(
                 if path is None:
                     continue
                 try:
-                    files.append(_read(path))
+                    files.append(read_capped(path, settings.UPLOAD_MAX_BYTES))
                 except OSError as error:
                     unreadable.setdefault(position, _refused("file_unreadable", side, detail=type(error).__name__))
                     files.append(b"")
@@ -144,12 +145,6 @@ def _make(
             yield unreadable.pop(position), []
         else:
             yield _answer(outcome)
-
-
-def _read(path: Path) -> bytes:
-    # One byte more than the cap is enough to be refused; a huge file is not read whole.
-    with path.open("rb") as file:
-        return file.read(settings.UPLOAD_MAX_BYTES + 1)
 
 
 def _params(call: PackCall, profile: Profile) -> dict[str, Any]:

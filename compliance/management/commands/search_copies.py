@@ -35,6 +35,7 @@ from ledger.accounts.models import Seller
 from ledger.categories import load_categories
 from ledger.error_texts import error_text
 from ledger.imaging.errors import ImagingError
+from ledger.services.files import read_capped
 from ledger.services.job_context import JobError
 from ledger.services.originals import Upload
 from ledger.services.pictures import analyse_pictures
@@ -99,8 +100,7 @@ def _files(paths: list[Path]) -> Iterator[Path]:
 
 def _search(seller: Seller, question: Question, path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            upload = Upload(path.name, file.read(settings.UPLOAD_MAX_BYTES + 1))
+        upload = Upload(path.name, read_capped(path, settings.UPLOAD_MAX_BYTES))
         run = start_search(actor=None, seller=seller, question=question, upload=upload, enqueue=False)
         run = run_search(run.pk)
     except OSError:

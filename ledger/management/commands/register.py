@@ -17,6 +17,7 @@ from django.core.management import BaseCommand, CommandError
 from ledger.accounts.models import Seller
 from ledger.accounts.services import create_seller
 from ledger.categories import load_categories
+from ledger.services.files import read_capped
 from ledger.services.originals import BATCH_BYTES, BATCH_FILES, REJECTED, Registration, Upload, register_originals
 from ledger.services.setup import prepare
 
@@ -74,9 +75,7 @@ def _batches(paths: Iterator[Path]) -> Iterator[list[Named]]:
     batch: list[Named] = []
     size = 0
     for path in paths:
-        # One byte more than the cap is enough to be refused; a huge file is not read whole.
-        with path.open("rb") as file:
-            content = file.read(settings.UPLOAD_MAX_BYTES + 1)
+        content = read_capped(path, settings.UPLOAD_MAX_BYTES)
         batch.append((path, Upload(path.name, content)))
         size += len(content)
         if len(batch) == BATCH_FILES or size >= BATCH_BYTES:
