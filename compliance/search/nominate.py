@@ -57,12 +57,17 @@ def nominate(
     index: SegmentIndex, views: dict[View, Features], allowed: NDArray[np.int64] | None = None, limit: int = NOMINEES
 ) -> list[Nominee]:
     """At most `limit` nominees, most votes first; a picture may be nominated once per view."""
-    counts = SPOTS if len(index) <= MANY else SPOTS_AMONG_MANY
-    asks = [
-        Ask(views[view].first(count), member) for member, (view, count) in enumerate(zip(VIEWS, counts, strict=True))
-    ]
+    asks = asks_of(index, views)
     pairs = index.neighbours(asks, allowed)
     return vote(pairs, asks, limit)
+
+
+def asks_of(index: SegmentIndex, views: dict[View, Features]) -> list[Ask]:
+    """What is asked of an index of that size."""
+    counts = SPOTS if len(index) <= MANY else SPOTS_AMONG_MANY
+    return [
+        Ask(views[view].first(count), member) for member, (view, count) in enumerate(zip(VIEWS, counts, strict=True))
+    ]
 
 
 def vote(pairs: Pairs, asks: Sequence[Ask], limit: int) -> list[Nominee]:

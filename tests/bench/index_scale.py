@@ -26,7 +26,7 @@ import faiss
 import numpy as np
 
 from compliance.search import segments
-from compliance.search.nominate import nominate, views_of
+from compliance.search.nominate import asks_of, nominate, views_of
 from compliance.search.segments import Ask, Segment, SegmentIndex, leaves_visited
 from ledger.imaging.decode import decode_picture
 from ledger.imaging.features import QUERY, REFERENCE, Features, extract
@@ -137,8 +137,7 @@ def measure(paths: Sequence[Path], queries: Sequence[Features], extra: Sequence[
         begun = time.process_time()
         nominate(index, one)
         whole = time.process_time() - begun
-        asks = [Ask(one["upright"], 0), Ask(one["mirrored"].first(500), 1), Ask(one["inverted"].first(250), 2)]
-        ratios.append(whole / bare_scan(index, asks))
+        ratios.append(whole / bare_scan(index, asks_of(index, one)))
     print(f"  query / bare loop: {statistics.median(ratios):.2f} x (n={len(ratios)})")
     allowed = index.image_ids()[::10]
     print(f"  query, one picture of ten allowed: {quantiles(lambda n: nominate(index, some[n], allowed), len(some))}")
