@@ -324,7 +324,7 @@ def _kill(service: Service, role: str, commands: Commands) -> Kill:
 
     service.wait_for(lambda: find() is not None, f"a process for {role}", 60)
     time.sleep(random.uniform(0.0, 1.5))
-    while not _end(find()):
+    while not was_killed(find()):
         time.sleep(0.01)
     killed, killed_at = time.monotonic(), datetime.now(UTC)
     orphans = 0
@@ -342,7 +342,7 @@ def _kill(service: Service, role: str, commands: Commands) -> Kill:
     return Kill(role, round(web_s, 2), round(time.monotonic() - killed, 2), orphans)
 
 
-def _end(pid: int | None) -> bool:
+def was_killed(pid: int | None) -> bool:
     """Whether that process was there to be killed."""
     with contextlib.suppress(ProcessLookupError):
         if pid is not None:
