@@ -9,9 +9,6 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 
-import cv2
-import faiss
-
 from compliance.search.compare import QueryPicture, make_query
 from compliance.search.finder import CopyQuery, Gallery, find_copies
 from compliance.search.hints import coarse_look
@@ -24,6 +21,7 @@ from ledger.imaging.decode import decode_picture
 from ledger.imaging.edits import TINT_SAMPLE
 from ledger.imaging.feature_blob import format_features, make_reference, make_tint, parse_features
 from ledger.imaging.fingerprint import dihedral_fingerprints, fingerprint
+from ledger.imaging.threads import use_one_thread
 
 
 class Copies:
@@ -33,9 +31,7 @@ class Copies:
     threshold = THRESHOLD
 
     def __init__(self) -> None:
-        # Times are compared per core.
-        cv2.setNumThreads(1)
-        faiss.omp_set_num_threads(1)
+        use_one_thread()  # times are compared per core
         self._ids: list[str] = []
         self._items: list[Item] = []
         self._blobs: list[bytes] = []

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from compliance.search.errors import BadCodebookError
 from ledger.imaging.decode import decode_picture
 from ledger.imaging.features import DIMENSIONS, INVERT, MIRROR, REFERENCE, extract
+from ledger.imaging.threads import use_one_thread
 
 VERSION = 2
 FILE = "codebook.npz"
@@ -107,11 +108,18 @@ def _ranked_leaves(codebook: Codebook, vectors: Floats32, lists: NDArray[np.int6
     """Places of the nearest leaves among all that are below the lists."""
     # Brought to the first member of its class, a descriptor meets that member's leaves.
     brought = vectors[np.arange(len(vectors))[:, None, None], _ORDERS[lists % MEMBERS]]
-    below = codebook.leaves[lists // MEMBERS]
-    products = (below @ brought[..., None])[..., 0]
-    distances = np.einsum("nkij,nkij->nki", below, below) - 2 * products
+    classes = lists // MEMBERS
+    products = (codebook.leaves[classes] @ brought[..., None])[..., 0]
+    distances = _leaf_squares(codebook)[classes] - 2 * products
     places: NDArray[np.int64] = np.argsort(distances.reshape(len(lists), -1), axis=1, kind="stable")[:, :count]
     return places
+
+
+@lru_cache(maxsize=4)
+def _leaf_squares(codebook: Codebook) -> Floats32:
+    """Squared length of every leaf, float32 (1024, 16)."""
+    squares: Floats32 = np.einsum("kij,kij->ki", codebook.leaves, codebook.leaves)
+    return squares
 
 
 @lru_cache(maxsize=4)
@@ -225,7 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / FILE)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    faiss.omp_set_num_threads(1)
+    use_one_thread()
     manifest = options.split / "manifest.csv"
     with manifest.open(newline="") as file:
         paths = [options.split / row["file"] for row in csv.DictReader(file) if row["role"] != "negative"]

@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,6 +30,7 @@ from compliance.search.segments import SegmentIndex
 from compliance.search.terms import MEASURES, TERM_NAMES, columns, sign_of
 from ledger.imaging.decode import decode_picture
 from ledger.imaging.feature_blob import Reference, make_reference
+from ledger.imaging.threads import use_one_thread
 
 PRECISION = 0.999
 SAME_SCENE = "neg_scene"
@@ -292,8 +291,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / FILE)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    cv2.setNumThreads(1)
-    faiss.omp_set_num_threads(1)
+    use_one_thread()
     sys.path.insert(0, str(options.bench))
     if options.extra_attacks:
         runpy.run_path(str(options.extra_attacks))

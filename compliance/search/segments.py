@@ -34,9 +34,10 @@ from compliance.search.codebook import (
 )
 from compliance.search.errors import BadSegmentError
 from ledger.imaging.features import DIMENSIONS, Features
+from ledger.imaging.threads import use_one_thread
 
-# One thread: workers are processes of their own, and a pool of threads does not survive a fork.
-faiss.omp_set_num_threads(1)
+# FAISS brings pools of its own.
+use_one_thread()
 
 VERSION = 2
 # Of the 400 spots kept: 28 bytes each, 9.8 KB a picture.

@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-# One thread: workers are processes of their own, and a pool of threads does not survive a fork.
-cv2.setNumThreads(1)
+from ledger.imaging.threads import use_one_thread
+
+use_one_thread()
 
 DIMENSIONS = 128
 # Weak spots are kept (OpenCV's default is .04) because soft textiles have few strong ones; the strongest are chosen

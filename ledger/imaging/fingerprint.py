@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ledger.imaging.results import Fingerprint
+from ledger.imaging.threads import use_one_thread
+
+use_one_thread()
 
 VERSION = 1
 PHASH = "phash64"

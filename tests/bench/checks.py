@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -29,6 +28,7 @@ from compliance.checks.pair import fit
 from compliance.checks.profile import load_profile
 from compliance.checks.ssim import grey, mean_ssim, ssim_map
 from ledger.imaging.decode import decode_picture
+from ledger.imaging.threads import use_one_thread
 from tests.bench.hidden_pairs import KINDS, PATHS, Made, Mark, draw_mark, make_case, make_cases, photo_files
 
 try:
@@ -297,7 +297,7 @@ def print_ssim() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    cv2.setNumThreads(1)
+    use_one_thread()
     parser = ArgumentParser(prog="python -m tests.bench.checks")
     parser.add_argument("--pairs", type=Path, default=DATA / "hidden-image")
     parser.add_argument("--triples", type=Path, default=DATA / "hidden-image-threeway")

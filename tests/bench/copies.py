@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import faiss
 import numpy as np
 
 from ledger.imaging.decode import decode_picture
 from ledger.imaging.features import CONTRAST, EDGE, QUERY, REFERENCE, extract_grey, grey_frame
+from ledger.imaging.threads import use_one_thread
 
 SYSTEMS = "compliance.search.benchmark:system,compliance.search.benchmark:fingerprints,pdq.dihedral,imagehash.phash"
 Z = 1.96
@@ -108,8 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--extraction", action="store_true")
     parser.add_argument("--every", type=int, default=20, help="with --extraction: use one picture of so many")
     options = parser.parse_args(arguments)
-    cv2.setNumThreads(1)
-    faiss.omp_set_num_threads(1)
+    use_one_thread()
     if options.extraction:
         extraction_ratio(options)
     else:

@@ -21,7 +21,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import faiss
 import numpy as np
 
@@ -30,6 +29,7 @@ from compliance.search.nominate import asks_of, nominate, views_of
 from compliance.search.segments import Ask, Segment, SegmentIndex, leaves_visited
 from ledger.imaging.decode import decode_picture
 from ledger.imaging.features import QUERY, REFERENCE, Features, extract
+from ledger.imaging.threads import use_one_thread
 
 SEGMENT = 50_000
 PORTION = 500
@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--known", type=int, default=300, help="photos whose features are jittered")
     parser.add_argument("--work", type=Path, default=None, help="where 10 KB a picture find room")
     options = parser.parse_args()
-    cv2.setNumThreads(1)
+    use_one_thread()
     photos = sorted(path for path in options.photos.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
     pixels = [
         decode_picture(path.read_bytes()).pixels for path in photos[:: max(1, len(photos) // (options.known + QUERIES))]
