@@ -94,7 +94,9 @@ def _outside_cells(wanted: Floats, seen: Floats, steps: Floats, sampling: tuple[
     size = np.abs(difference)
     slack = np.full((BLOCK, BLOCK), ROUNDING, np.float32)
     if is_textured.sum() >= FEWEST_BLOCKS:
-        noise = np.quantile(size[is_textured], CLEAN_SHARE, axis=0) - steps / 2
+        # One coefficient after the other in memory: sorting across blocks takes three times as long.
+        by_place = np.ascontiguousarray(size[is_textured].reshape(-1, BLOCK * BLOCK).T)
+        noise = np.quantile(by_place, CLEAN_SHARE, axis=1).reshape(BLOCK, BLOCK) - steps / 2
         slack = np.clip(noise, ROUNDING, ROUNDING + steps).astype(np.float32)
     limit = steps / 2 + slack
     # Just outside a cell little is certain, far outside all of it is: between the limit and twice the limit a
