@@ -74,18 +74,57 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("Reload the page and send the file again."),
     ),
     "no_file": (_("No file was chosen."), _("Choose one or more pictures, or drop them on the page.")),
-    "zip_corrupt": (_("The ZIP cannot be read."), _("Pack the pictures again.")),
-    "zip_encrypted": (_("The ZIP has a password."), _("Pack the pictures without a password.")),
+    "corrupt_zip": (_("The ZIP cannot be read."), _("Pack the pictures again.")),
+    "encrypted": (_("The file has a password."), _("Save it without a password and upload that.")),
     "zip_too_many": (_("The ZIP holds more than 2,000 files."), _("Split it into several.")),
     "zip_too_large": (_("The ZIP unpacks to more than 2 GiB."), _("Split it into several.")),
-    "zip_bomb": (
-        _("The ZIP is packed in an unusual way and was not opened."),
+    "zip_ratio": (
+        _("A file in the ZIP unpacks to far more than a picture could; the ZIP was not opened."),
         _("Pack the pictures again with an ordinary program."),
+    ),
+    "zip_overlap": (
+        _("Files inside the ZIP share the same bytes; the ZIP was not opened."),
+        _("Pack the pictures again with an ordinary program."),
+    ),
+    "zip_size_mismatch": (
+        _("A file in the ZIP is not as large as the ZIP says."),
+        _("Pack the pictures again with an ordinary program."),
+    ),
+    "duplicate_member": (
+        _("Two files in the ZIP have the same name."),
+        _("Rename one of them and pack the pictures again."),
+    ),
+    "unsafe_path": (
+        _("A name in the ZIP leads out of its folder or holds control characters."),
+        _("Rename the file and pack the pictures again."),
+    ),
+    "unsafe_member": (
+        _("The ZIP holds a link or a device, not only files."),
+        _("Pack the files themselves, without links."),
+    ),
+    "unsupported_member": (
+        _("The ZIP holds a program, or a file packed by an unusual method."),
+        _("Leave programs out and pack the pictures again with an ordinary program."),
     ),
     "zip_empty": (_("There is no file in the ZIP."), _("Pack the pictures again.")),
     "zip_member_damaged": (
         _("This file inside the ZIP is damaged."),
         _("Pack it again, or register the picture by itself."),
+    ),
+    "corrupt_pdf": (_("The PDF is damaged."), _("Save it again as a PDF, or print it to a PDF.")),
+    "pdf_active_content": (
+        _("The PDF holds a script, a link, a form or an attached file."),
+        _("Print it to a PDF: what is printed only shows."),
+    ),
+    "pdf_too_large": (_("The PDF is too large."), _("Save it in a smaller size, or split it.")),
+    "pdf_too_many_pages": (_("The PDF has more than 2,000 pages."), _("Split it into several.")),
+    "bad_csv": (
+        _("The table cannot be read: a quote is not closed, or a row or cell is far too long."),
+        _("Open it in a spreadsheet and save it as CSV again."),
+    ),
+    "bad_encoding": (
+        _("The text of the table is neither UTF-8 nor GB18030."),
+        _('Save it as "CSV UTF-8".'),
     ),
     "form_invalid": (_("A choice on the form does not exist."), _("Reload the page and try again.")),
     "zip_nested": (_("There is another archive inside the ZIP."), _("Unpack it first and register the pictures.")),

@@ -29,6 +29,7 @@ PACKAGES = ("config", "compliance", "ledger")
 PURE = (
     "ledger.tlog",
     "ledger.imaging",
+    "ledger.admission",
     "ledger.pdf",
     "ledger.anchors",
     "compliance.checks",

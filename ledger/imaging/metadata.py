@@ -22,6 +22,7 @@ from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
 from ledger.imaging import structure
+from ledger.imaging.exif_check import is_whole
 from ledger.imaging.results import MAX_TEXT, Metadata, PrivateMetadata
 from ledger.imaging.structure import Walk
 
@@ -49,6 +50,7 @@ def read_metadata(data: bytes) -> Metadata:
     walked = structure.walk(data)
     readers: tuple[tuple[str, Callable[[bytes, Walk], Values]], ...] = (
         ("metadata_unreadable", _read_exif),
+        ("metadata_unreadable", _check_exif),
         ("metadata_unreadable", _read_xmp),
         ("icc_unreadable", _read_icc),
         ("metadata_unreadable", _read_comments),
@@ -93,6 +95,14 @@ def _exif_block(data: bytes, walked: Walk) -> bytes | None:
         for payload in structure.payloads(data, walked, name):
             return payload.removeprefix(EXIF_HEADER)
     return None
+
+
+def _check_exif(data: bytes, walked: Walk) -> Values:
+    """Pillow reads around what is broken; that something is broken is worth saying."""
+    block = _exif_block(data, walked)
+    if block is not None and not is_whole(block):
+        raise ValueError("EXIF directories or values lie outside of the block")
+    return {}
 
 
 def _read_exif(data: bytes, walked: Walk) -> Values:

@@ -28,7 +28,13 @@ from ledger.imaging.errors import DecodeCrashed, DecodeError, DecodeTimeout, Ima
 from ledger.imaging.wire import Blob
 
 # Only functions whose name ends in `_task`, in modules below these, run in a child.
-OPERATION_PREFIXES = ("ledger.imaging.", "compliance.checks.", "compliance.packs.", "compliance.search.")
+OPERATION_PREFIXES = (
+    "ledger.admission.",
+    "ledger.imaging.",
+    "compliance.checks.",
+    "compliance.packs.",
+    "compliance.search.",
+)
 WALL_TIMEOUT_S = 20.0
 START_TIMEOUT_S = 30.0  # added to the first job of a child: starting Python and importing on a loaded machine
 CPU_S = 15

@@ -6,12 +6,10 @@ before anything is unpacked, and are counted again while unpacking.
 
 from __future__ import annotations
 
-import io
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -19,6 +17,8 @@ from django.db import transaction
 
 from ledger.accounts.models import Seller, User
 from ledger.accounts.permissions import Permission, require_permission
+from ledger.admission.archives import open_directory
+from ledger.admission.verdict import FileRefused
 from ledger.imaging.scan import MAX_FILE_BYTES
 from ledger.models import Blob, Job
 from ledger.services.blobs import BlobUnreadableError, read_blob, seal_files
@@ -26,16 +26,7 @@ from ledger.services.job_context import JobContext, JobError
 from ledger.services.jobs import enqueue_job
 from ledger.services.originals import BATCH_FILES, REGISTERED, REJECTED, Registration, Upload, register_originals
 
-MAX_MEMBERS = 2000
-MAX_UNPACKED_BYTES = 2 * 2**30
-MAX_RATIO = 200  # photos hardly shrink; deflate's own limit is about 1,000
-ENCRYPTED_FLAG = 0x1
 UTF8_FLAG = 0x800
-DIRECTORY_MAGIC = b"PK\x01\x02"
-LOCAL_HEADER_BYTES = 30
-# What every program writes. LZMA may ask for a dictionary of 4 GiB before it has unpacked a byte.
-METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-ARCHIVE_SUFFIXES = frozenset({".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".jar"})
 LITTER = frozenset({"thumbs.db", "desktop.ini"})
 FAILURES_KEPT = 500  # named in the job's result; more are only counted
 KIND = "originals.register_zip"
@@ -85,44 +76,15 @@ def enqueue_zip(
 
 
 def open_archive(content: bytes) -> zipfile.ZipFile:
-    """The archive, once its directory is within the limits; JobError names the first that is not."""
-    if content.count(DIRECTORY_MAGIC) > MAX_MEMBERS:  # before millions of records are read into memory
-        raise JobError("zip_too_many")
+    """The archive, once its directory is within the limits of the gate; JobError names the first that is not."""
     try:
-        archive = zipfile.ZipFile(io.BytesIO(content))
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, UnicodeError) as error:
-        raise JobError("zip_corrupt", str(error)) from error
-    problem = _problem([member.info for member in pictures_in(archive)])
-    if problem:
+        archive = open_directory(content)
+    except FileRefused as refused:
+        raise JobError(refused.code, refused.detail) from refused
+    if not pictures_in(archive):
         archive.close()
-        raise JobError(problem)
+        raise JobError("zip_empty")
     return archive
-
-
-def _problem(members: list[zipfile.ZipInfo]) -> str:
-    """The code of the first limit that an archive's directory breaks, or ""."""
-    if not members:
-        return "zip_empty"
-    if any(member.flag_bits & ENCRYPTED_FLAG for member in members):
-        return "zip_encrypted"
-    if sum(member.file_size for member in members) > MAX_UNPACKED_BYTES:
-        return "zip_too_large"
-    if any(PurePosixPath(member.filename.lower()).suffix in ARCHIVE_SUFFIXES for member in members):
-        return "zip_nested"
-    return "zip_bomb" if _is_suspicious(members) else ""
-
-
-def _is_suspicious(members: list[zipfile.ZipInfo]) -> bool:
-    """Packed far too well or by an unusual method, listed twice, or overlapping: the marks of a bomb."""
-    names = {member.filename.casefold() for member in members}
-    ratio = any(member.file_size > MAX_RATIO * max(1, member.compress_size) for member in members)
-    unusual = any(member.compress_type not in METHODS for member in members)
-    ordered = sorted(members, key=lambda member: member.header_offset)
-    overlapping = any(
-        first.header_offset + LOCAL_HEADER_BYTES + first.compress_size > second.header_offset
-        for first, second in pairwise(ordered)
-    )
-    return ratio or unusual or overlapping or len(names) != len(members)
 
 
 def pictures_in(archive: zipfile.ZipFile) -> list[Member]:

@@ -9,6 +9,7 @@ import zipfile
 import pytest
 from django.core.exceptions import PermissionDenied
 
+from ledger.admission import archives as gate
 from ledger.models import Blob, Entry, Job, JobState, Original
 from ledger.services import archives
 from ledger.services.archives import enqueue_zip, open_archive, pictures_in, register_zip
@@ -150,20 +151,21 @@ def test_an_archive_that_is_gone_is_named(log, seller, alice, settings):
 
 @pytest.mark.parametrize(
     ("name", "label"),
-    [
-        ("../../etc/cron.d/evil.jpg", "evil.jpg"),
-        ("/absolute/evil.jpg", "evil.jpg"),
-        ("..\\..\\windows\\evil.jpg", "evil.jpg"),
-        ("C:\\evil.jpg", "evil.jpg"),
-        ("a/b\x07\x1b[31m.jpg", "b__[31m.jpg"),
-        ("照片/新品-01.jpg", "新品-01.jpg"),
-    ],
+    [("shoot\\b.jpg", "b.jpg"), ("./a.jpg", "a.jpg"), ("照片/新品-01.jpg", "新品-01.jpg")],
 )
-def test_a_name_is_never_a_path(log, seller, alice, settings, name, label):
+def test_a_name_is_a_label_only(log, seller, alice, settings, name, label):
     before = {path for path in settings.DATA_DIR.parent.rglob("*") if path.name.endswith(".jpg")}
     register(seller, alice, pack({name: PHOTOS["shoot/photo-0.jpg"]}))
     assert Original.objects.get().image.file_name == label
     assert {path for path in settings.DATA_DIR.parent.rglob("*") if path.name.endswith(".jpg")} == before
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../etc/cron.d/evil.jpg", "/absolute/evil.jpg", "..\\..\\evil.jpg", "C:\\evil.jpg", "a/b\x07\x1b[31m.jpg"],
+)
+def test_a_name_that_leads_elsewhere_is_refused(name):
+    assert refusal(pack({name: PHOTOS["shoot/photo-0.jpg"]})) == "unsafe_path"
 
 
 def test_chinese_names_of_old_programs_are_read_as_meant(log, seller, alice):
@@ -179,13 +181,13 @@ def test_chinese_names_of_old_programs_are_read_as_meant(log, seller, alice):
 
 
 def test_no_archive_at_all():
-    assert refusal(b"PK\x03\x04 and then nothing") == "zip_corrupt"
+    assert refusal(b"PK\x03\x04 and then nothing") == "corrupt_zip"
 
 
 def test_every_cut_of_an_archive_is_refused_or_complete():
     whole = pack(PHOTOS)
     for end in range(0, len(whole), 97):
-        assert refusal(whole[:end]) in ("zip_corrupt", "zip_empty")
+        assert refusal(whole[:end]) in ("corrupt_zip", "zip_empty")
 
 
 @pytest.mark.parametrize("files", [{}, {"__MACOSX/x": b"1"}, {"folder/": b""}])
@@ -197,7 +199,7 @@ def test_a_password():
     content = bytearray(pack(PHOTOS))
     for magic, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         content[content.index(magic) + place] |= 1
-    assert refusal(bytes(content)) == "zip_encrypted"
+    assert refusal(bytes(content)) == "encrypted"
 
 
 @pytest.mark.parametrize("name", ["more.zip", "deep/old.RAR", "x.7z", "x.tar.gz"])
@@ -220,39 +222,40 @@ def test_a_directory_of_millions_is_refused_without_reading_it(monkeypatch):
 
 
 def test_a_file_that_unpacks_to_far_more():
-    assert refusal(pack({"flat.jpg": bytes(10_000_000)}, zipfile.ZIP_DEFLATED)) == "zip_bomb"
+    assert refusal(pack({"flat.jpg": bytes(10_000_000)}, zipfile.ZIP_DEFLATED)) == "zip_ratio"
 
 
 def test_more_than_two_gibibytes_in_all(monkeypatch):
-    monkeypatch.setattr(archives, "MAX_UNPACKED_BYTES", sum(map(len, PHOTOS.values())) - 1)
+    monkeypatch.setattr(gate, "MAX_UNPACKED_BYTES", sum(map(len, PHOTOS.values())) - 1)
     assert refusal(pack(PHOTOS)) == "zip_too_large"
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_methods_that_may_ask_for_much_memory(method):
-    assert refusal(pack(PHOTOS, method)) == "zip_bomb"
+    assert refusal(pack(PHOTOS, method)) == "unsupported_member"
 
 
 def test_one_name_twice():
-    assert refusal(pack({"a.jpg": b"1", "b.jpg": b"2"}).replace(b"b.jpg", b"a.jpg")) == "zip_bomb"
+    assert refusal(pack({"a.jpg": b"1", "b.jpg": b"2"}).replace(b"b.jpg", b"a.jpg")) == "duplicate_member"
 
 
 def test_names_that_differ_by_capitals_only():
-    assert refusal(pack({"A.jpg": b"1", "a.jpg": b"2"})) == "zip_bomb"
+    assert refusal(pack({"A.jpg": b"1", "a.jpg": b"2"})) == "duplicate_member"
 
 
 def test_files_that_overlap():
     content = bytearray(pack({"a.jpg": b"1" * 500, "b.jpg": b"2" * 500}))
     second = content.rindex(b"PK\x01\x02")
     struct.pack_into("<I", content, second + 42, 20)  # the second file starts inside the first
-    assert refusal(bytes(content)) == "zip_bomb"
+    assert refusal(bytes(content)) == "zip_overlap"
 
 
 def test_a_size_that_lies_is_cut_at_what_was_declared(log, seller, alice):
-    """The directory says 10 bytes; more is never unpacked, and the checksum no longer fits."""
+    """Both headers say 10 bytes; more is never unpacked, and the checksum no longer fits."""
     content = bytearray(pack({"a.jpg": bytes(1000)}, zipfile.ZIP_DEFLATED))
     entry = content.index(b"PK\x01\x02")
     struct.pack_into("<I", content, entry + 24, 10)
+    struct.pack_into("<I", content, 22, 10)
     job = register(seller, alice, bytes(content))
     assert job.result["failures"][0]["code"] in ("zip_member_damaged", "unsupported_type")
     assert not Original.objects.exists()

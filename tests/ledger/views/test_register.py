@@ -138,7 +138,7 @@ def test_an_archive_sent_again_is_the_same_job(client_of, alice):
 def test_a_refused_archive_is_named(client_of, alice):
     broken = SimpleUploadedFile("shoot.zip", b"PK\x03\x04 nothing more", "application/zip")
     (row,) = results(send(client_of(alice), broken))
-    assert (row["file"], row["status"], row["code"]) == ("shoot.zip", "rejected", "zip_corrupt")
+    assert (row["file"], row["status"], row["code"]) == ("shoot.zip", "rejected", "corrupt_zip")
 
 
 def test_no_file_is_a_named_refusal(client_of, alice):

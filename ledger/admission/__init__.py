@@ -1,0 +1,1 @@
+"""The gate for foreign files: pictures, archives, PDFs and tables are looked at before anything else touches them."""
