@@ -44,6 +44,38 @@ add_texts(
             _("The two pictures could not be compared by this version."),
             _("Finish the upgrade and try again."),
         ),
+        # Many pairs at once.
+        "batch.no_pair": (
+            _("No pair of a main and a hidden image was found in what you sent."),
+            _("Name the files A1_main.jpg and A1_hidden.jpg, or send a CSV that says which belong together."),
+        ),
+        "batch.too_many": (_("These are more than 200 pairs."), _("Send them in several parts.")),
+        "batch.malformed": (
+            _("The CSV cannot be read."),
+            _("It needs the columns id, main and hidden, each id once. Start from the template."),
+        ),
+        "batch.no_main": (
+            _("The main image of this row is missing."),
+            _("Send it under the name of its hidden image."),
+        ),
+        "batch.no_hidden": (
+            _("The hidden image of this row is missing."),
+            _("Send it under the name of its main image."),
+        ),
+        "batch.two_main": (_("Two files call themselves the main image of this row."), _("Keep one of them.")),
+        "batch.two_hidden": (_("Two files call themselves the hidden image of this row."), _("Keep one of them.")),
+        "batch.file_not_sent": (
+            _("A file that this row names was not sent."),
+            _("Send it along under exactly this name, or give the SHA-256 of a picture that is stored here."),
+        ),
+        "batch.original_unknown": (
+            _("The original that this row names is not registered."),
+            _("Register it first, or leave the cell empty: it is then looked for by its pixels."),
+        ),
+        "batch.finished": (
+            _("Every row of this batch has its answer."),
+            _("Start a new one with the corrected files."),
+        ),
         "quality.too_many": (
             _("These are more pictures than can be checked at once."),
             _("Send at most 20, then the next ones."),

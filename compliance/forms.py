@@ -42,6 +42,16 @@ class CheckForm(forms.Form):
     request_id = forms.CharField(max_length=MAX_REQUEST_ID, required=False, widget=forms.HiddenInput)
 
 
+class BatchForm(forms.Form):
+    """Many pairs: loose files or one ZIP, a CSV if wanted, and what they are all held against."""
+
+    files = SeveralFilesField(required=False, label=_("Pictures or a ZIP"))  # type: ignore[assignment]
+    table = PairFileField(label=_("CSV"))
+    category = CategoryField()
+    profile = forms.ChoiceField(choices=profile_choices, label=_("Rules"))
+    request_id = forms.CharField(max_length=MAX_REQUEST_ID, required=False, widget=forms.HiddenInput)
+
+
 class QualityForm(forms.Form):
     """Pictures to look at before they are registered or searched with, and whether they go without a hidden image."""
 

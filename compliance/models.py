@@ -232,10 +232,13 @@ class CheckRun(models.Model):
     profile_id = models.CharField(max_length=60)
     profile_version = models.CharField(max_length=20)
     category = models.CharField(max_length=40, blank=True)
+    sku = models.CharField(max_length=100, blank=True)  # the seller's own number of the product, if it was given
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.WAITING)
     error_code = models.CharField(max_length=60, blank=True)
     verdict = models.CharField(max_length=20, blank=True)
     report = models.JSONField(default=dict)
+    # What came after it, once the main image of this SKU is another one: {by, number, at}.
+    stale = models.JSONField(default=dict)
     heatmap = models.ForeignKey(Blob, null=True, on_delete=models.PROTECT, related_name="+")
     took_ms = models.IntegerField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -244,7 +247,10 @@ class CheckRun(models.Model):
     objects = SellerQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["seller", "-id"], name="check_list")]
+        indexes = [
+            models.Index(fields=["seller", "-id"], name="check_list"),
+            models.Index(fields=["seller", "sku", "-id"], name="check_by_sku"),
+        ]
 
     def __str__(self) -> str:
         return self.number
@@ -272,6 +278,93 @@ class Finding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rule} {self.code}"
+
+
+class BatchKind(models.TextChoices):
+    PAIRS = "pairs", _("pairs of files")
+    SKUS = "skus", _("SKUs of one collage")
+
+
+class CheckBatch(models.Model):
+    """Many hidden images ordered at once: pairs of files, each a check of its own, or the SKUs of one collage."""
+
+    number = models.CharField(max_length=16, unique=True, default=new_number)
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+    kind = models.CharField(max_length=10, choices=BatchKind.choices)
+    label = models.CharField(max_length=200, blank=True)
+    archive = models.OneToOneField(Blob, null=True, on_delete=models.PROTECT, related_name="+")  # what was sent
+    profile_id = models.CharField(max_length=60)
+    profile_version = models.CharField(max_length=20)
+    category = models.CharField(max_length=40, blank=True)
+    # Of a collage: its picture, and one result and one entry for all of its SKUs.
+    main_image = models.ForeignKey(ImageFile, null=True, on_delete=models.PROTECT, related_name="+")
+    statement = models.OneToOneField(Statement, null=True, on_delete=models.PROTECT, related_name="check_batch")
+    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.WAITING)
+    error_code = models.CharField(max_length=60, blank=True)
+    verdict = models.CharField(max_length=20, blank=True)
+    report = models.JSONField(default=dict)
+    stale = models.JSONField(default=dict)  # as in CheckRun
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["seller", "kind", "-id"], name="batch_list")]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class CheckItem(models.Model):
+    """One row of a batch: what its files are called, and the check that was made of them, or why there is none."""
+
+    batch = models.ForeignKey(CheckBatch, on_delete=models.CASCADE, related_name="items")
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    position = models.SmallIntegerField()
+    sku = models.CharField(max_length=100)
+    main_name = models.CharField(max_length=255, blank=True)
+    hidden_name = models.CharField(max_length=255, blank=True)
+    original_name = models.CharField(max_length=255, blank=True)  # as written: proof number, digest or file name
+    category = models.CharField(max_length=40, blank=True)
+    run = models.OneToOneField(CheckRun, null=True, on_delete=models.PROTECT, related_name="batch_item")
+    image = models.ForeignKey(ImageFile, null=True, on_delete=models.PROTECT, related_name="+")  # of a collage's SKU
+    report = models.JSONField(default=dict)  # of a collage's SKU
+    error_code = models.CharField(max_length=60, blank=True)
+    error_detail = models.CharField(max_length=200, blank=True)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["batch", "position"], name="batch_position")]
+        ordering = ["position"]
+
+    def __str__(self) -> str:
+        return self.sku
+
+
+class HiddenShot(models.Model):
+    """Which SKU a hidden image was used for, with a small copy of its pixels to find it again."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    sku = models.CharField(max_length=100)
+    image = models.ForeignKey(ImageFile, on_delete=models.PROTECT, related_name="+")
+    run = models.ForeignKey(CheckRun, null=True, on_delete=models.CASCADE, related_name="+")
+    batch = models.ForeignKey(CheckBatch, null=True, on_delete=models.CASCADE, related_name="+")
+    level = models.SmallIntegerField()  # tenths of the mean level: near pictures have near means
+    small = models.BinaryField(max_length=3072)  # uint8 (32, 32, 3)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["image", "sku"], name="shot_once_per_sku")]
+        indexes = [models.Index(fields=["seller", "level"], name="shot_by_level")]
+
+    def __str__(self) -> str:
+        return f"{self.sku} · {self.image}"
 
 
 class PackRun(models.Model):

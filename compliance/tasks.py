@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from compliance.services.check_batches import KIND as BATCH
+from compliance.services.check_batches import run_batch
 from compliance.services.checks import run_check
 from compliance.services.feature_index import SEAL_JOB, seal_segments, sweep_segments
 from compliance.services.gallery import refresh_gallery, sweep_gallery, update_gallery
@@ -31,6 +33,11 @@ def search(ctx: JobContext, run_id: int) -> dict[str, str]:
 def check(ctx: JobContext, run_id: int) -> dict[str, str]:
     run = run_check(run_id)
     return {"number": run.number, "verdict": run.verdict, "code": run.error_code}
+
+
+@job(BATCH, queue=HEAVY, timeout_s=590)
+def batch(ctx: JobContext, batch_id: int) -> dict[str, str]:
+    return {"number": run_batch(batch_id, progress=ctx.progress, cancelled=ctx.cancelled).number}
 
 
 @job(PACKS, queue=HEAVY, timeout_s=590)

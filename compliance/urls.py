@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from compliance.views import catalogues, checks, overview, packs, quality, search
+from compliance.views import batches, catalogues, checks, overview, packs, quality, search
 
 app_name = "compliance"
 urlpatterns = [
@@ -10,6 +10,11 @@ urlpatterns = [
     path("find/", overview.find, name="find"),
     path("sample/", overview.sample, name="sample"),
     path("hidden/", checks.checks, name="checks"),
+    path("hidden/batch/", batches.batches, name="batches"),
+    path("hidden/batch/template.csv", batches.batch_template, name="batch_template"),
+    path("hidden/batch/<str:number>/", batches.batch, name="batch"),
+    path("hidden/batch/<str:number>/retry/", batches.batch_retry, name="batch_retry"),
+    path("hidden/batch/<str:number>/checks.csv", batches.batch_csv, name="batch_csv"),
     path("hidden/packs/", packs.packs, name="packs"),
     path("hidden/packs/template.csv", packs.pack_template, name="pack_template"),
     path("hidden/packs/<str:number>/", packs.pack, name="pack"),

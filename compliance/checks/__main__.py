@@ -4,7 +4,7 @@ import sys
 
 from compliance.checks.describe import format_rules
 from compliance.checks.profile import load_profile
-from compliance.checks.rules import RULES
+from compliance.checks.rules import LISTING_RULES, RULES
 
 USAGE = "usage: python -m compliance.checks describe [PROFILE]"
 DEFAULT_PROFILE = "aliexpress-seed-2024"
@@ -16,7 +16,7 @@ def main(arguments: list[str]) -> int:
         print(USAGE, file=sys.stderr)
         return 2
     profile = load_profile(arguments[1] if len(arguments) == 2 else DEFAULT_PROFILE)
-    print(format_rules(RULES, profile), end="")
+    print(format_rules(RULES, LISTING_RULES.values(), profile), end="")
     return 0
 
 

@@ -113,6 +113,18 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class ListingRule:
+    """A requirement on what belongs together in a listing, asked where that is known instead of on a pair alone."""
+
+    id: str
+    title: str
+    requires: str
+    measured_as: str
+    codes: tuple[str, ...]
+    limits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RuleOutcome:
     """The three-valued answer of one rule for one pair."""
 

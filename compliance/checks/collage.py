@@ -1,9 +1,10 @@
 """Rule H23, as far as pixels tell it: is a picture a collage of several products, and is one hidden image used twice.
 
-Pure helpers: which pictures belong to which SKU is known where they are uploaded.
+Which pictures belong to which SKU is known where they are uploaded. A shot is a picture at SIDE_PX in both directions,
+enough to tell whether two are the same; its small copy finds the few that may be.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from compliance.checks.base import Finding, Level
+from compliance.checks.base import Finding, Level, ListingRule, RuleOutcome, Verdict
 from compliance.checks.pair import Pixels, fit
+from compliance.checks.words import gettext_noop
 
 SKU_CODES = ("ERR_IMG_HID_SKU", "ERR_IMG_HID_REUSED")
 # Seams are looked for at this size: fine enough for a line of 4 px in 1000, coarse enough to be quick.
@@ -24,6 +26,8 @@ TOLERANCE = 0.03
 COVERED_SHARE, STEP, STANDS_OUT = 0.8, 24, 0.3
 # Two pictures are the same shot when a 32 x 32 copy differs by no more than recompression does (mean levels).
 SAME_PX, SAME_LEVELS = 32, 2.0
+MAX_DETAIL = 200
+LEVEL_REACH = round(SAME_LEVELS * 10) + 1  # a mean difference of 2 levels moves the mean by 2 levels at most
 # Mean levels of a block of 20 x 20 px: quality 50 against the original stays below 10, another colour is 40 and more.
 SAME_BLOCK_LEVELS = 20.0
 
@@ -67,6 +71,35 @@ def _has_seam(seams: NDArray[np.bool_], place: float) -> bool:
     return bool(seams[max(0, round(middle - reach)) : round(middle + reach) + 1].any())
 
 
+def shot_of(pixels: Pixels) -> Pixels:
+    """The picture as two of them are compared: uint8 (320, 320, 3)."""
+    return fit(pixels, (SIDE_PX, SIDE_PX))
+
+
+def small_of(shot: Pixels) -> Pixels:
+    """Its copy of uint8 (32, 32, 3): pictures that differ here are not the same."""
+    return fit(shot, (SAME_PX, SAME_PX))
+
+
+def level_of(small: Pixels) -> int:
+    """Mean of all values in tenths: the same picture lies within LEVEL_REACH of it."""
+    return round(float(small.mean()) * 10)
+
+
+def find_same_small(small: Pixels, others: Sequence[Pixels]) -> list[int]:
+    """Places in `others` of small copies that may be the same picture."""
+    if not others:
+        return []
+    difference = np.abs(np.stack(others).astype(np.int16) - small.astype(np.int16)).mean(axis=(1, 2, 3))
+    return [int(place) for place in np.flatnonzero(difference <= SAME_LEVELS)]
+
+
+def is_same_shot(first: Pixels, second: Pixels) -> bool:
+    """Whether two shots show the same pixels, recompression and scaling aside."""
+    thumbs = (small_of(each).astype(np.int16) for each in (first, second))
+    return _is_same(*thumbs) and _is_same_closely(first, second)
+
+
 def find_reused(hidden_images: Mapping[str, Pixels]) -> tuple[tuple[str, ...], ...]:
     """Groups of SKUs whose hidden images show the same pixels, recompression and scaling aside; SKUs in their order."""
     groups: list[list[str]] = []
@@ -103,3 +136,27 @@ def check_sku_images(hidden_images: Mapping[str, Pixels], skus: tuple[str, ...])
         detail = ", ".join(group)
         findings.append(Finding("H23", "ERR_IMG_HID_REUSED", Level.ERROR, None, len(group), 1, "SKUs", detail))
     return tuple(findings)
+
+
+def judge_reuse(others: Sequence[str]) -> RuleOutcome:
+    """The outcome of H23 for one hidden image: `others` are further SKUs that the same pixels were used for."""
+    findings: tuple[Finding, ...] = ()
+    if others:
+        detail = ", ".join(others)[:MAX_DETAIL]
+        findings = (Finding("H23", "ERR_IMG_HID_REUSED", Level.ERROR, None, len(others) + 1, 1, "SKUs", detail),)
+    verdict = Verdict.FAILED if findings else Verdict.PASSED
+    return RuleOutcome("H23", verdict, findings, len(others) + 1, 1, "SKUs", "")
+
+
+RULES = (
+    ListingRule(
+        id="H23",
+        title=gettext_noop("One hidden image per SKU"),
+        requires=gettext_noop("Each SKU has a hidden image of its own, and none is used for two."),
+        measured_as=gettext_noop(
+            "Asked where the SKU is known: with the pixels of all hidden images of the same order and of the seller's "
+            "earlier checks, recompression and scaling aside."
+        ),
+        codes=SKU_CODES,
+    ),
+)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from compliance.checks.base import Registry
+from compliance.checks.base import ListingRule, Registry
 from compliance.checks.codes import CODES, NOT_LOOKED_AT_TITLES, REASONS
 from compliance.checks.profile import Limit, Profile
 
@@ -16,18 +16,23 @@ a picture counts as one that could not tell, never as passed.
 """
 
 
-def format_rules(registry: Registry, profile: Profile) -> str:
+LISTING_HEAD = ("Rule", "Requires", "Measured as", "Codes")
+
+
+def format_rules(registry: Registry, listing_rules: Iterable[ListingRule], profile: Profile) -> str:
     """Markdown: every rule with the limits it reads, every code, every reason, and what is not looked at."""
     parts = [
         HEAD,
         "## Rules\n",
         _table(("Rule", "Family", "Requires", "Measured as", "Codes", "Limits"), _rules(registry)),
     ]
+    parts += ["## Rules about a listing\n", "Asked where the category, the SKUs and the other pictures are known.\n"]
+    parts.append(_table(LISTING_HEAD, map(_listing_row, listing_rules)))
     parts += [f"## Limits of {profile.id}, version {profile.version}\n", _profile_lines(profile)]
     parts.append(_table(("Limit", "Value", "Unit", "Status", "Date", "Source"), map(_limit_row, profile.limits)))
     parts += ["## Codes\n", _table(("Code", "Meaning", "What to do"), _codes())]
     parts += ["## Why a rule cannot tell\n", _table(("Reason", "Meaning"), _reasons())]
-    parts += ["## Not looked at\n", "No rule answers these requirements, and every report lists them.\n"]
+    parts += ["## Not looked at\n", "A pair alone cannot answer these; a report lists those that were not asked.\n"]
     parts.append(_table(("Rule", "Requires"), list(NOT_LOOKED_AT_TITLES.items())))
     return "\n".join(parts)
 
@@ -44,6 +49,10 @@ def _rules(registry: Registry) -> list[tuple[str, ...]]:
         )
         for rule in registry
     ]
+
+
+def _listing_row(rule: ListingRule) -> tuple[str, ...]:
+    return rule.id, rule.requires, rule.measured_as, ", ".join(f"`{code}`" for code in rule.codes)
 
 
 def _profile_lines(profile: Profile) -> str:

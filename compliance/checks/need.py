@@ -6,9 +6,10 @@ Mandatory categories always need one; home, garden, mother, baby and toys only w
 from dataclasses import dataclass
 
 from compliance.checks.barcodes import codes_of
-from compliance.checks.base import Finding, Level
+from compliance.checks.base import Finding, Level, ListingRule
 from compliance.checks.marks import marks_of
 from compliance.checks.pair import Side
+from compliance.checks.words import gettext_noop
 from ledger.categories import UnknownCategory, category_by_slug
 
 NEED_CODES = ("ERR_IMG_HID_MISSING", "ERR_IMG_HID_REQUIRED_PROMO")
@@ -47,3 +48,21 @@ def _promotion(main: Side) -> tuple[Finding, ...]:
     return tuple(
         Finding("H02", "ERR_IMG_HID_REQUIRED_PROMO", level, box, 1, 0, "marks", kind) for level, box, kind in levels
     )
+
+
+RULES = (
+    ListingRule(
+        id="H01",
+        title=gettext_noop("Hidden image where it is mandatory"),
+        requires=gettext_noop("In mandatory categories each product has a hidden image."),
+        measured_as=gettext_noop("The category's entry in the list of categories."),
+        codes=NEED_CODES[:1],
+    ),
+    ListingRule(
+        id="H02",
+        title=gettext_noop("Hidden image where the main image carries promotion"),
+        requires=gettext_noop("In conditional categories a main image with promotion has a hidden image."),
+        measured_as=gettext_noop("Text, prices, logos, shapes and codes that are found on the main image."),
+        codes=NEED_CODES[1:],
+    ),
+)

@@ -4,10 +4,12 @@ from compliance.checks import (
     background,
     barcodes,
     border,
+    collage,
     composition,
     compression,
     container,
     light,
+    need,
     overlay,
     pairing,
     provenance,
@@ -15,7 +17,7 @@ from compliance.checks import (
     residue,
     text,
 )
-from compliance.checks.base import Registry
+from compliance.checks.base import ListingRule, Registry
 
 RULES = Registry(
     (
@@ -35,6 +37,9 @@ RULES = Registry(
     )
 )
 
-# Requirements on a hidden image that no rule answers yet. Reports carry them, so that "no finding" is never read as
-# "nothing there".
+# Asked by whoever knows the listing: its category, its SKUs, its other pictures.
+LISTING_RULES: dict[str, ListingRule] = {rule.id: rule for rule in (*need.RULES, *collage.RULES)}
+
+# Requirements on a hidden image that no rule of a pair alone can answer. Reports carry them, so that "no finding" is
+# never read as "nothing there"; a check that knows its SKU asks H23 and leaves it out.
 NOT_LOOKED_AT = ("H23",)

@@ -7,16 +7,19 @@ from typing import Any
 from PIL import Image
 
 from compliance.checks.check import check_opened
+from compliance.checks.collage import shot_of
 from compliance.checks.errors import PictureRefused
 from compliance.checks.heatmap import pair_overlay
 from compliance.checks.opening import open_pair
 from compliance.checks.pair import Pair
 from compliance.checks.profile import load_profile
 from compliance.checks.quality_check import check_quality
+from ledger.imaging.decode import decode_picture
 from ledger.imaging.thumbnail import encode_webp, make_thumbnails
 
 CHECK_PAIR_TASK = "compliance.checks.worker_tasks:check_pair_task"
 CHECK_QUALITY_TASK = "compliance.checks.worker_tasks:check_quality_task"
+SHOT_TASK = "compliance.checks.worker_tasks:shot_task"
 
 
 def check_pair_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
@@ -70,6 +73,11 @@ def check_quality_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[
     except PictureRefused as refusal:
         return {"refused": refusal.to_dict()}, []
     return report.to_dict(), []
+
+
+def shot_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Blobs: pictures. Returns {} and the shot of each, uint8 (320, 320, 3) as raw bytes. Raises ImagingError."""
+    return {}, [shot_of(decode_picture(blob).pixels).tobytes() for blob in blobs]
 
 
 def _previews(pair: Pair) -> list[bytes]:

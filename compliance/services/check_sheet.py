@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext
 
-from compliance.checks.base import Box, Finding, Level, Rule, RuleOutcome, Value, Verdict
+from compliance.checks.base import Box, Finding, Level, ListingRule, Rule, RuleOutcome, Value, Verdict
 from compliance.checks.check import PairReport
 from compliance.checks.codes import NOT_LOOKED_AT_TITLES, code_text, detail_text, forecast_share, reason_text
 from compliance.checks.errors import ProfileUnknown, UnknownRule
 from compliance.checks.profile import Limit, Profile, load_profile
-from compliance.checks.rules import RULES
+from compliance.checks.rules import LISTING_RULES, RULES
 from compliance.checks.words import gettext_noop
 
 # Larger is better for these; for every other number smaller is.
@@ -249,10 +249,10 @@ def _rule_line(outcome: RuleOutcome, profile: Profile | None) -> RuleLine:
     )
 
 
-def _rule(rule_id: str) -> Rule | None:
+def _rule(rule_id: str) -> Rule | ListingRule | None:
     """The rule of this version; a report of another version may name one that is not here."""
     try:
-        return RULES[rule_id]
+        return LISTING_RULES.get(rule_id) or RULES[rule_id]
     except UnknownRule:
         return None
 

@@ -24,6 +24,7 @@ from compliance.checks.worker_tasks import CHECK_PAIR_TASK
 from compliance.models import CheckRun, Finding, RunState
 from compliance.services.check_sheet import VERDICT_STATES
 from compliance.services.original_lookup import find_original
+from compliance.services.sku_images import with_sku_rule
 from ledger.accounts.models import Seller, User
 from ledger.accounts.numbers import ALPHABET, LENGTH, new_number
 from ledger.accounts.permissions import Permission, require_permission
@@ -180,13 +181,13 @@ def run_check(run_id: int) -> CheckRun:
     A file that is no picture ends the run, named in error_code and report; a child that died raises JobError, so that
     the job can be started again.
     """
-    rows = CheckRun.objects.select_related("seller", "actor", "main_image__blob", "hidden_image__blob")
-    run: CheckRun = rows.get(pk=run_id)
+    related = ("seller", "actor", "main_image__blob", "hidden_image__blob", "original__image__blob")
+    run: CheckRun = CheckRun.objects.select_related(*related).get(pk=run_id)
     if run.state == RunState.DONE:
         return run
     started = time.monotonic()
     try:
-        answer = _compare(run, original := _look_up_original(run))
+        answer = _compare(run, original := run.original or _look_up_original(run))
         refused = answer.values.get("refused")
         if isinstance(refused, dict):
             return _refuse(run, refused)
@@ -195,6 +196,7 @@ def run_check(run_id: int) -> CheckRun:
         _fail(run, CODE_PREFIX + error.code)
         raise JobError(CODE_PREFIX + error.code, str(error)) from error
     run.original = original
+    report = with_sku_rule(run, report)
     return _record(run, report, pictures, started)
 
 

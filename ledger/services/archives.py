@@ -167,7 +167,7 @@ def _batches(archive: zipfile.ZipFile) -> Iterator[list[_Unpacked]]:
     batch: list[_Unpacked] = []
     size = 0
     for member in pictures_in(archive):
-        content = _unpack(archive, member.info)
+        content = unpack(archive, member.info)
         batch.append((member, content))
         size += len(content or b"")
         if len(batch) == BATCH_FILES or size > MAX_FILE_BYTES:
@@ -177,7 +177,7 @@ def _batches(archive: zipfile.ZipFile) -> Iterator[list[_Unpacked]]:
         yield batch
 
 
-def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | None:
+def unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | None:
     """At most one byte more than a picture may have; None for what cannot be unpacked."""
     try:
         with archive.open(info) as file:

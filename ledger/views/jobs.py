@@ -37,6 +37,7 @@ KIND_NAMES = {
     "gallery.seal": gettext_lazy("Save the search index"),
     "search.run": gettext_lazy("Find copies"),
     "checks.run": gettext_lazy("Hidden-image check"),
+    "checks.batch": gettext_lazy("Check many pairs"),
     "packs.make": gettext_lazy("Make packs"),
     SAMPLE: gettext_lazy("Draw sample data"),
 }

@@ -12,6 +12,7 @@ from compliance.services.catalogues import find_or_create_catalogue
 from compliance.services.gallery import update_gallery
 from compliance.services.search import Question, run_search, start_search
 from ledger.services.originals import Upload
+from tests.compliance.batches import begin_batch, finish_batch, pair_files, uploads
 from tests.compliance.check_pairs import PROFILE_ID, checked, form_files
 from tests.compliance.pack_orders import packed
 from tests.factories import register_one
@@ -42,6 +43,14 @@ def pack_order(world: World) -> Mapping[str, Any]:
         register_one(seller, seed=3)
     batch = b"sku,original\nA-1,photo-0.jpg\n"
     return {"profile": PROFILE_ID, "batch": SimpleUploadedFile("packs.csv", batch, "text/csv")}
+
+
+def pair_batch(world: World) -> Mapping[str, Any]:
+    return {"number": finish_batch(begin_batch(world.seller, pair_files("A1"))).number}
+
+
+def pair_batch_files(world: World) -> Mapping[str, Any]:
+    return {"profile": PROFILE_ID, "files": uploads(pair_files("A1"))}
 
 
 def search(world: World) -> Mapping[str, Any]:
@@ -81,6 +90,11 @@ ROWS["compliance:check_difference"] = page(EVERYBODY, make=check)
 ROWS["compliance:check_receipt"] = page(EVERYBODY, make=check)
 ROWS["compliance:check_bundle"] = page(EVERYBODY, make=check)
 ROWS["compliance:quality"] = form(EVERYBODY, post=WORKERS, data=pictures, ok=200)
+ROWS["compliance:batches"] = form(EVERYBODY, post=WORKERS, data=pair_batch_files)
+ROWS["compliance:batch_template"] = page(EVERYBODY)
+ROWS["compliance:batch"] = page(EVERYBODY, make=pair_batch)
+ROWS["compliance:batch_retry"] = action(WORKERS, make=pair_batch)
+ROWS["compliance:batch_csv"] = page(EVERYBODY, make=pair_batch)
 ROWS["compliance:packs"] = form(EVERYBODY, post=WORKERS, data=pack_order)
 ROWS["compliance:pack_template"] = page(EVERYBODY)
 ROWS["compliance:pack"] = page(EVERYBODY, make=packs)
