@@ -44,6 +44,17 @@ add_texts(
             _("The two pictures could not be compared by this version."),
             _("Finish the upgrade and try again."),
         ),
+        # A collage and its SKUs.
+        "skus.none": (
+            _("No SKU was named and no hidden image was sent."),
+            _("Send one hidden image per SKU, named after it, or write the SKUs one per line."),
+        ),
+        "skus.too_many": (_("These are more than 60 SKUs."), _("Check the collage in several parts.")),
+        "skus.too_long": (_("A SKU has at most 100 characters."), _("Shorten it and send the form again.")),
+        "skus.unfinished": (
+            _("The check has no result yet."),
+            _("Wait until it is finished; then there is a receipt."),
+        ),
         # Many pairs at once.
         "batch.no_pair": (
             _("No pair of a main and a hidden image was found in what you sent."),

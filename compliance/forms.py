@@ -52,6 +52,23 @@ class BatchForm(forms.Form):
     request_id = forms.CharField(max_length=MAX_REQUEST_ID, required=False, widget=forms.HiddenInput)
 
 
+class SkuSetForm(forms.Form):
+    """A collage, one hidden image per SKU named after it, and SKUs without a file one per line."""
+
+    main = PairFileField(label=_("Main image"))
+    files = SeveralFilesField(required=False, label=_("Hidden images"))  # type: ignore[assignment]
+    skus = forms.CharField(
+        required=False,
+        max_length=10_000,
+        label=_("SKUs of the collage"),
+        help_text=_("One per line; may be left empty when every SKU has its file."),
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+    category = CategoryField()
+    profile = forms.ChoiceField(choices=profile_choices, label=_("Rules"))
+    request_id = forms.CharField(max_length=MAX_REQUEST_ID, required=False, widget=forms.HiddenInput)
+
+
 class QualityForm(forms.Form):
     """Pictures to look at before they are registered or searched with, and whether they go without a hidden image."""
 

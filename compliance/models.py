@@ -367,6 +367,29 @@ class HiddenShot(models.Model):
         return f"{self.sku} · {self.image}"
 
 
+class QualityRun(models.Model):
+    """One quality check of a picture that was not kept: its digest, what was measured, and the entry that says so."""
+
+    number = models.CharField(max_length=16, unique=True, default=new_number)
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    statement = models.OneToOneField(Statement, on_delete=models.PROTECT, related_name="quality_run")
+    file_name = models.CharField(max_length=255)
+    sha256 = models.BinaryField(max_length=32)
+    size_bytes = models.BigIntegerField()
+    verdict = models.CharField(max_length=20)
+    report = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["seller", "-id"], name="quality_list")]
+
+    def __str__(self) -> str:
+        return self.number
+
+
 class PackRun(models.Model):
     """One order of compliance packs, for one or many originals."""
 

@@ -7,10 +7,14 @@ from compliance.services.check_batches import run_batch
 from compliance.services.checks import run_check
 from compliance.services.feature_index import SEAL_JOB, seal_segments, sweep_segments
 from compliance.services.gallery import refresh_gallery, sweep_gallery, update_gallery
+from compliance.services.outdated import KIND as OUTDATED
+from compliance.services.outdated import compare_import
 from compliance.services.packs import KIND as PACKS
 from compliance.services.packs import make_packs
 from compliance.services.sample import load_sample
 from compliance.services.search import run_search
+from compliance.services.sku_sets import KIND as SKUS
+from compliance.services.sku_sets import run_sku_set
 from ledger.services.job_context import JobContext
 from ledger.services.job_registry import HEAVY, job
 from ledger.services.periodic import periodic
@@ -38,6 +42,17 @@ def check(ctx: JobContext, run_id: int) -> dict[str, str]:
 @job(BATCH, queue=HEAVY, timeout_s=590)
 def batch(ctx: JobContext, batch_id: int) -> dict[str, str]:
     return {"number": run_batch(batch_id, progress=ctx.progress, cancelled=ctx.cancelled).number}
+
+
+@job(OUTDATED, queue=HEAVY, timeout_s=590)
+def outdated(ctx: JobContext, catalogue_id: int, pictures: dict[str, list[str]]) -> dict[str, int]:
+    return {"outdated": compare_import(catalogue_id=catalogue_id, pictures=pictures)}
+
+
+@job(SKUS, queue=HEAVY, timeout_s=590)
+def skus(ctx: JobContext, batch_id: int) -> dict[str, str]:
+    checked = run_sku_set(batch_id, progress=ctx.progress, cancelled=ctx.cancelled)
+    return {"number": checked.number, "verdict": checked.verdict}
 
 
 @job(PACKS, queue=HEAVY, timeout_s=590)

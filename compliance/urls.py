@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from compliance.views import batches, catalogues, checks, overview, packs, quality, search
+from compliance.views import batches, catalogues, checks, overview, packs, quality, search, sku_sets
 
 app_name = "compliance"
 urlpatterns = [
@@ -15,6 +15,11 @@ urlpatterns = [
     path("hidden/batch/<str:number>/", batches.batch, name="batch"),
     path("hidden/batch/<str:number>/retry/", batches.batch_retry, name="batch_retry"),
     path("hidden/batch/<str:number>/checks.csv", batches.batch_csv, name="batch_csv"),
+    path("hidden/skus/", sku_sets.sku_sets, name="sku_sets"),
+    path("hidden/skus/<str:number>/", sku_sets.sku_set, name="sku_set"),
+    path("hidden/skus/<str:number>/retry/", sku_sets.sku_set_retry, name="sku_set_retry"),
+    path("hidden/skus/<str:number>/receipt.pdf", sku_sets.sku_set_receipt, name="sku_set_receipt"),
+    path("hidden/files/<str:number>/record.pdf", packs.derivative_receipt, name="derivative_receipt"),
     path("hidden/packs/", packs.packs, name="packs"),
     path("hidden/packs/template.csv", packs.pack_template, name="pack_template"),
     path("hidden/packs/<str:number>/", packs.pack, name="pack"),
@@ -27,6 +32,8 @@ urlpatterns = [
     path("hidden/<str:number>/receipt.pdf", checks.check_receipt, name="check_receipt"),
     path("hidden/<str:number>/evidence.zip", checks.check_bundle, name="check_bundle"),
     path("quality/", quality.quality, name="quality"),
+    path("quality/<str:number>/", quality.quality_record, name="quality_record"),
+    path("quality/<str:number>/receipt.pdf", quality.quality_receipt, name="quality_receipt"),
     path("search/", search.search, name="search"),
     path("search/method/", search.search_method, name="search_method"),
     path("search/<str:number>/", search.search_result, name="search_result"),

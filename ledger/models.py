@@ -110,6 +110,7 @@ class Statement(models.Model):
     logged_at = models.DateTimeField()
     label = models.CharField(max_length=255)  # file name or the like, for lists
     outcome = models.CharField(max_length=20, blank=True)  # a status chip's state, for lists
+    outdated_at = models.DateTimeField(null=True)  # since when what it is about has changed, for lists
 
     objects = SellerQuerySet.as_manager()
 

@@ -84,15 +84,15 @@ class PairReport:
         return {
             "report_version": REPORT_VERSION,
             "verdict": self.verdict.value,
-            "findings": [_finding_dict(finding) for finding in self.findings],
+            "findings": [finding_dict(finding) for finding in self.findings],
             "outcomes": [_outcome_dict(outcome) for outcome in self.outcomes],
             "ssim": self.ssim,
             "ssim_masked": self.ssim_masked,
             "ssim_scale_px": self.ssim_scale_px,
             "background_deviation": self.background_deviation,
             "timings_ms": self.timings_ms,
-            "main": _side_dict(self.main),
-            "hidden": _side_dict(self.hidden),
+            "main": side_dict(self.main),
+            "hidden": side_dict(self.hidden),
             "profile": {"id": self.profile_id, "version": self.profile_version},
             "category": self.category,
             "hidden_need": self.hidden_need,
@@ -227,11 +227,13 @@ def _side_report(side: Side) -> SideReport:
     return SideReport(side.name, side.format, side.width, side.height, side.size_bytes, side.metadata)
 
 
-def _side_dict(side: SideReport) -> dict[str, Any]:
+def side_dict(side: SideReport) -> dict[str, Any]:
+    """As JSON values."""
     return {**asdict(side), "metadata": list(side.metadata)}
 
 
-def _finding_dict(finding: Finding) -> dict[str, Any]:
+def finding_dict(finding: Finding) -> dict[str, Any]:
+    """As JSON values."""
     box = None if finding.bbox is None else list(finding.bbox)
     return {**asdict(finding), "level": finding.level.value, "bbox": box}
 

@@ -80,6 +80,34 @@ def plan_pairs(names: Sequence[str]) -> tuple[list[PairPlan], list[str]]:
     return [_plan(label, group) for label, group in zip(labels, groups.values(), strict=True)], rest
 
 
+def plan_hidden(names: Sequence[str], declared: Sequence[str]) -> list[PairPlan]:
+    """The hidden image of each SKU, in the order of `declared` and then of the files; a SKU may have none.
+
+    A file is named after its SKU (A1.jpg, A1_hidden.jpg, A1/hidden.jpg). Main images are left out, and so is what lies in
+    a folder beside a file that says hidden.
+    """
+    read = [_read_name(name) or _Named("", PurePosixPath(name).stem.strip(), "", name) for name in names]
+    said = {str(PurePosixPath(each.name).parent) for each in read if each.role == "hidden"} - {"."}
+    read = [
+        each
+        for each in read
+        if each.role == "hidden" or (not each.role and str(PurePosixPath(each.name).parent) not in said)
+    ]
+    found: dict[str, list[_Named]] = {sku.casefold(): [] for sku in declared}
+    labels = {sku.casefold(): sku for sku in declared}
+    for each in read:
+        key = each.id.casefold()
+        labels.setdefault(key, each.id[:MAX_ID])
+        found.setdefault(key, []).append(each)
+    return [_sku_plan(labels[key], files) for key, files in found.items()]
+
+
+def _sku_plan(sku: str, files: Sequence[_Named]) -> PairPlan:
+    if len(files) > 1:
+        return PairPlan(sku, code="batch.two_hidden", detail=", ".join(each.name for each in files))
+    return PairPlan(sku, hidden=files[0].name if files else "")
+
+
 def _read_name(name: str) -> _Named | None:
     """What a name says: the role stands in the stem, or is all of it, or is the name of a folder."""
     path = PurePosixPath(name)

@@ -169,6 +169,7 @@ def _optional_number(row: Mapping[str, Any], key: str) -> float | None:
 
 # The readers by the names under which the report of one picture uses them too.
 read_verdict, read_mapping = _verdict, _mapping
+read_side = _side
 read_text, read_texts, read_integer, read_number = _text, _texts, _integer, _number
 
 

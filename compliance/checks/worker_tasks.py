@@ -6,19 +6,22 @@ from typing import Any
 
 from PIL import Image
 
-from compliance.checks.check import check_opened
+from compliance.checks.check import check_opened, finding_dict, side_dict
 from compliance.checks.collage import shot_of
 from compliance.checks.errors import PictureRefused
 from compliance.checks.heatmap import pair_overlay
 from compliance.checks.opening import open_pair
-from compliance.checks.pair import Pair
+from compliance.checks.pair import Pair, Side
 from compliance.checks.profile import load_profile
 from compliance.checks.quality_check import check_quality
+from compliance.checks.sku_set import check_alone, check_collage
 from ledger.imaging.decode import decode_picture
 from ledger.imaging.thumbnail import encode_webp, make_thumbnails
 
 CHECK_PAIR_TASK = "compliance.checks.worker_tasks:check_pair_task"
 CHECK_QUALITY_TASK = "compliance.checks.worker_tasks:check_quality_task"
+CHECK_SKU_TASK = "compliance.checks.worker_tasks:check_sku_task"
+CHECK_COLLAGE_TASK = "compliance.checks.worker_tasks:check_collage_task"
 SHOT_TASK = "compliance.checks.worker_tasks:shot_task"
 
 
@@ -75,6 +78,47 @@ def check_quality_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[
     return report.to_dict(), []
 
 
+def check_sku_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Blobs: a SKU's hidden image, and the registered original if there is one. Params: profile, profile_version, name,
+    original_name.
+
+    Returns the report of PairReport.to_dict and [its shot as raw bytes, its previews smallest first], or
+    {"refused": {code, side, cause, detail}} and no bytes.
+    """
+    profile = load_profile(str(params["profile"]), params.get("profile_version"))
+    original = blobs[1] if len(blobs) > 1 else None
+    try:
+        report, side = check_alone(
+            blobs[0],
+            name=str(params["name"]),
+            profile=profile,
+            original=original,
+            original_name=str(params.get("original_name") or ""),
+        )
+    except PictureRefused as refusal:
+        return {"refused": refusal.to_dict()}, []
+    return report.to_dict(), [shot_of(side.preview).tobytes(), *_side_previews(side)]
+
+
+def check_collage_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Blob: the main image of several SKUs. Params: name, category.
+
+    Returns {side, rows, columns, need, findings} and its previews, or {"refused": ...} and no bytes.
+    """
+    try:
+        report, side = check_collage(blobs[0], name=str(params["name"]), category=str(params.get("category") or ""))
+    except PictureRefused as refusal:
+        return {"refused": refusal.to_dict()}, []
+    values = {
+        "side": side_dict(report.side),
+        "rows": report.grid.rows,
+        "columns": report.grid.columns,
+        "need": report.need.word,
+        "findings": [finding_dict(finding) for finding in report.need.findings],
+    }
+    return values, _side_previews(side)
+
+
 def shot_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
     """Blobs: pictures. Returns {} and the shot of each, uint8 (320, 320, 3) as raw bytes. Raises ImagingError."""
     return {}, [shot_of(decode_picture(blob).pixels).tobytes() for blob in blobs]
@@ -82,5 +126,9 @@ def shot_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str,
 
 def _previews(pair: Pair) -> list[bytes]:
     """The difference alone, in the main image's frame, and both files in both preview sizes, smallest first."""
-    sides = (make_thumbnails(Image.fromarray(side.preview)) for side in (pair.main, pair.hidden))
-    return [encode_webp(Image.fromarray(pair_overlay(pair))), *(each.data for side in sides for each in side)]
+    overlay = encode_webp(Image.fromarray(pair_overlay(pair)))
+    return [overlay, *_side_previews(pair.main), *_side_previews(pair.hidden)]
+
+
+def _side_previews(side: Side) -> list[bytes]:
+    return [each.data for each in make_thumbnails(Image.fromarray(side.preview))]

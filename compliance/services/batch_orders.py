@@ -15,11 +15,12 @@ from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 
-from compliance.checks.pairs import PairPlan, PairsMalformed, parse_pairs, plan_pairs
+from compliance.checks.pairs import MAX_ID, PairPlan, PairsMalformed, parse_pairs, plan_hidden, plan_pairs
 from ledger.services.archives import open_archive, pictures_in, unpack
 from ledger.services.job_context import JobError
 
 MAX_PAIRS = 200  # a job has under ten minutes per attempt, and a pair takes about a second
+MAX_SKUS = 60  # of one collage; their shots are held in memory together, a third of a megabyte each
 MAX_CSV_BYTES = 2**20
 HEX_DIGEST = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 
@@ -63,6 +64,26 @@ def read_order(
         raise BatchRefusedError("batch.too_many", str(len(plans)))
     label = next((file.name for file in (archive, table, *files) if file is not None and file.name), "")
     return BatchOrder(content, tuple(plans), tuple(left_out), label[:200])
+
+
+def read_sku_order(
+    *, files: Sequence[UploadedFile[Any]], archive: UploadedFile[Any] | None, declared: str
+) -> BatchOrder:
+    """The hidden images of a collage's SKUs; declared: SKUs one per line, also those without a file.
+
+    Raises BatchRefusedError.
+    """
+    content = archive.read() if archive is not None else pack_files(files)
+    wanted = list(dict.fromkeys(line.strip() for line in declared.replace("\0", "").splitlines() if line.strip()))
+    if any(len(sku) > MAX_ID for sku in wanted):
+        raise BatchRefusedError("skus.too_long")
+    plans = plan_hidden([name for name in archive_names(content) if not name.lower().endswith(".csv")], wanted)
+    if not plans:
+        raise BatchRefusedError("skus.none")
+    if len(plans) > MAX_SKUS:
+        raise BatchRefusedError("skus.too_many", str(len(plans)))
+    label = next((file.name for file in (archive, *files) if file is not None and file.name), "")
+    return BatchOrder(content, tuple(plans), (), label[:200])
 
 
 def pack_files(files: Sequence[UploadedFile[Any]]) -> bytes:

@@ -22,6 +22,7 @@ from django.utils import timezone
 from compliance.models import Catalogue, Listing, ListingImage
 from compliance.services.feed import Facts, Feed, FeedRow
 from compliance.services.gallery import refresh_gallery
+from compliance.services.outdated import enqueue_comparison, watched_products
 from ledger.accounts.models import Seller, User
 from ledger.accounts.permissions import Permission, require_permission
 from ledger.imaging.errors import ImagingError
@@ -126,10 +127,17 @@ def import_rows(
 
 def _import(actor: User | None, catalogue: Catalogue, feed: Feed, read_picture: ReadPicture) -> Iterator[RowOutcome]:
     changed: set[str] = set()  # product ids whose facts this import changed: all their rows say so
+    watched, brought, renewed = watched_products(catalogue), dict[str, list[bytes]](), set[str]()
     for batch in _batches(feed.rows, read_picture):
         pictures = [one for one in batch if isinstance(one, _Picture)]
         done = _import_batch(actor, catalogue, feed.fields, pictures, changed) if pictures else {}
+        for one in pictures:
+            if (product := one.row.product_id) in watched:
+                brought.setdefault(product, []).append(one.sha256)
+                renewed |= {product} if done[one.row.number].status == IMPORTED else set()
         yield from (done[one.row.number] if isinstance(one, _Picture) else one for one in batch)
+    fresh = {product: digests for product, digests in brought.items() if product in renewed}
+    enqueue_comparison(actor=actor, catalogue=catalogue, pictures=fresh)
 
 
 def _batches(rows: Sequence[FeedRow], read_picture: ReadPicture) -> Iterator[list[_Picture | RowOutcome]]:

@@ -24,6 +24,7 @@ from compliance.checks.worker_tasks import CHECK_PAIR_TASK
 from compliance.models import CheckRun, Finding, RunState
 from compliance.services.check_sheet import VERDICT_STATES
 from compliance.services.original_lookup import find_original
+from compliance.services.outdated import CHECK, outdate_checks
 from compliance.services.sku_images import with_sku_rule
 from ledger.accounts.models import Seller, User
 from ledger.accounts.numbers import ALPHABET, LENGTH, new_number
@@ -197,6 +198,7 @@ def run_check(run_id: int) -> CheckRun:
         raise JobError(CODE_PREFIX + error.code, str(error)) from error
     run.original = original
     report = with_sku_rule(run, report)
+    outdate_checks(seller=run.seller, sku=run.sku, main=run.main_image, by=CHECK, number=run.number)
     return _record(run, report, pictures, started)
 
 

@@ -19,6 +19,7 @@ from compliance.packs.batch import is_safe_sku
 from compliance.packs.errors import ReportMalformed
 from compliance.packs.report import ROLES, FileFacts, PackReport, parse_pack
 from compliance.packs.worker_tasks import MAKE_PACK_TASK
+from compliance.services.outdated import PACK, outdate_checks
 from ledger.accounts.models import Seller, User
 from ledger.accounts.numbers import ALPHABET, LENGTH, new_number
 from ledger.accounts.permissions import Permission, require_permission
@@ -289,6 +290,7 @@ def _record(
         item.report, item.verdict = dict(report.values), report.check.verdict.value
         item.state, item.error_code, item.error_detail = RunState.DONE, "", ""
         item.save()
+        outdate_checks(seller=run.seller, sku=item.sku, main=made[0].image, by=PACK, number=run.number)
 
 
 def _image(seller: Seller, item: PackItem, fact: FileFacts, blob: Blob) -> ImageFile:

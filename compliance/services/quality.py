@@ -1,28 +1,36 @@
-"""Quality checks of single pictures, answered at once: each is looked at in the limited child, and nothing is kept.
+"""Quality checks of single pictures, answered at once: each is looked at in the limited child.
 
-What is wrong with a picture is worth knowing before it is registered; a record of it would have no use afterwards.
+The picture is not kept. What was found is: a row and an entry of the log for each picture, with its digest.
 """
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
 from django.utils.translation import gettext
 
 from compliance.checks.base import Verdict
 from compliance.checks.profile import Profile, load_profile
-from compliance.checks.quality_check import parse_quality
+from compliance.checks.quality_check import QualityReport, parse_quality
 from compliance.checks.worker_tasks import CHECK_QUALITY_TASK
+from compliance.models import QualityRun
 from compliance.services.check_sheet import VERDICT_STATES, FindingLine, finding_lines, format_value
 from ledger.accounts.models import Seller, User
+from ledger.accounts.numbers import new_number
 from ledger.accounts.permissions import Permission, require_permission
 from ledger.imaging.errors import ImagingError
 from ledger.imaging.sandbox import TaskResult
 from ledger.imaging.scan import scan_picture
+from ledger.services.identity import identity_document
+from ledger.services.log import Draft, append_statements, lock_head
 from ledger.services.originals import Upload
 from ledger.services.pictures import pixel_pool
+from ledger.tlog.claims import CheckFinding, ClaimFile, NamedVersion, quality_recorded_claim
 
 MAX_PICTURES = 20  # half a second each: more would hold a web worker for longer than a person waits
 
@@ -42,6 +50,7 @@ class QualityLine:
     state: str
     findings: tuple[FindingLine, ...]
     facts: tuple[tuple[str, str], ...]
+    number: str = ""  # of its record; empty for a file that was refused
 
 
 def check_pictures(
@@ -66,10 +75,83 @@ def check_pictures(
                 yield [upload.content], _params(upload, profile, category, without_hidden)
 
     answers = pixel_pool().map(CHECK_QUALITY_TASK, jobs())
+    read = [_read(refused.get(position, ""), answers) for position in range(len(uploads))]
+    runs = iter(
+        _record(actor, seller, [pair for pair in zip(uploads, read, strict=True) if not isinstance(pair[1], str)])
+    )
     return [
-        _refused(upload, refused[position]) if position in refused else _line(upload, next(answers))
-        for position, upload in enumerate(uploads)
+        _refused(upload, answer) if isinstance(answer, str) else _line(upload, answer, next(runs).number)
+        for upload, answer in zip(uploads, read, strict=True)
     ]
+
+
+def _read(refused: str, answers: Iterator[TaskResult | ImagingError]) -> QualityReport | str:
+    """One picture's report, or the code of why there is none."""
+    if refused:
+        return refused
+    answer = next(answers)
+    if isinstance(answer, ImagingError):
+        return answer.code
+    values = answer.values.get("refused")
+    return str(values.get("cause"))[:40] if isinstance(values, dict) else parse_quality(answer.values)
+
+
+def _record(
+    actor: User | None, seller: Seller, checked: Sequence[tuple[Upload, QualityReport | str]]
+) -> list[QualityRun]:
+    """One row and one entry for each picture that was looked at, all together."""
+    done = [(upload, report) for upload, report in checked if not isinstance(report, str)]
+    if not done:
+        return []
+    with transaction.atomic():
+        lock_head()
+        drafts = [_draft(actor, seller, upload, report) for upload, report in done]
+        statements = append_statements(seller=seller, actor=actor, drafts=drafts)
+        return QualityRun.objects.bulk_create(
+            QualityRun(
+                number=statement.number,
+                seller=seller,
+                actor=actor,
+                statement=statement,
+                file_name=upload.file_name[-255:],
+                sha256=hashlib.sha256(upload.content).digest(),
+                size_bytes=len(upload.content),
+                verdict=report.verdict.value,
+                report=report.to_dict(),
+            )
+            for (upload, report), statement in zip(done, statements, strict=True)
+        )
+
+
+def _draft(actor: User | None, seller: Seller, upload: Upload, report: QualityReport) -> Draft:
+    number = new_number()
+    claim = quality_recorded_claim(
+        secrets.token_bytes(32),
+        image=ClaimFile("image", hashlib.sha256(upload.content).digest(), len(upload.content)),
+        profile=NamedVersion(report.profile_id, str(report.profile_version)),
+        verdict=report.verdict.value,
+        findings=[CheckFinding(each.rule, each.code, each.level.value) for each in report.findings],
+    )
+    return Draft(
+        kind="quality.recorded",
+        claim=claim,
+        identity=identity_document(actor=actor, seller=seller),
+        request_id=f"quality-{number}",
+        label=upload.file_name[-255:],
+        outcome=_state(report),
+        number=number,
+    )
+
+
+def _state(report: QualityReport) -> str:
+    """A warning does not fail a picture, and somebody should look at it."""
+    has_warning = report.verdict is Verdict.PASSED and bool(report.findings)
+    return "needs-you" if has_warning else VERDICT_STATES[report.verdict]
+
+
+def quality_line(run: QualityRun) -> QualityLine:
+    """A recorded check in the language that is active now."""
+    return _line(Upload(run.file_name, b""), parse_quality(run.report), run.number)
 
 
 def _refusal(upload: Upload) -> str:
@@ -95,19 +177,12 @@ def _refused(upload: Upload, code: str) -> QualityLine:
     return QualityLine(upload.file_name, code, "failed", (), ())
 
 
-def _line(upload: Upload, answer: TaskResult | ImagingError) -> QualityLine:
-    if isinstance(answer, ImagingError):
-        return _refused(upload, answer.code)
-    refused = answer.values.get("refused")
-    if isinstance(refused, dict):
-        return _refused(upload, str(refused.get("cause"))[:40])
-    report = parse_quality(answer.values)
-    has_warning = report.verdict is Verdict.PASSED and bool(report.findings)
+def _line(upload: Upload, report: QualityReport, number: str) -> QualityLine:
     quality = str(report.jpeg_quality) if report.jpeg_quality else "—"
     return QualityLine(
         name=upload.file_name,
         refused="",
-        state="needs-you" if has_warning else VERDICT_STATES[report.verdict],
+        state=_state(report),
         findings=finding_lines(report.findings),
         facts=(
             (gettext("Size"), f"{report.width} × {report.height} px"),
@@ -116,4 +191,5 @@ def _line(upload: Upload, answer: TaskResult | ImagingError) -> QualityLine:
             (gettext("Camera data"), gettext("yes") if report.has_camera else gettext("none")),
             (gettext("Area under text"), format_value(report.text_share, "share")),
         ),
+        number=number,
     )

@@ -200,6 +200,6 @@ def batch_template(request: HttpRequest) -> HttpResponse:
 
 
 def _find(request: HttpRequest, number: str) -> CheckBatch:
-    rows = CheckBatch.objects.filter(kind=BatchKind.PAIRS).select_related("seller", "job")
-    found: CheckBatch = find_or_404(request, rows, number)
+    rows = CheckBatch.objects.visible_to(request.user).filter(kind=BatchKind.PAIRS)
+    found: CheckBatch = find_or_404(request, rows.select_related("seller", "job"), number)
     return found

@@ -30,10 +30,13 @@ from compliance.services.packs import (
     order_packs,
     retry_packs,
 )
+from compliance.services.record_receipts import derivative_receipt_of
 from ledger.accounts.numbers import parse_number
 from ledger.accounts.permissions import Permission
 from ledger.forms import read_upload
-from ledger.models import ImageState, Original
+from ledger.models import ImageState, Original, Statement
+from ledger.services.blobs import read_blob
+from ledger.services.derivatives import KIND as DERIVATIVE
 from ledger.services.jobs import JobStateError
 from ledger.views.common import Page, explain_trouble, find_or_404, needs, seller_of, send_file, text_parameter
 
@@ -209,3 +212,15 @@ def pack_template(request: HttpRequest) -> HttpResponse:
     """An empty batch with its header, as a spreadsheet opens it."""
     header = ",".join((*REQUIRED, *OPTIONAL)) + "\r\n"
     return send_file(header.encode("utf-8-sig"), name="packs.csv", mime="text/csv")
+
+
+@needs(Permission.VIEW)
+@explain_trouble
+@require_safe
+def derivative_receipt(request: HttpRequest, number: str) -> HttpResponse:
+    """The signed PDF of the entry that links one file to its original."""
+    rows = Statement.objects.visible_to(request.user).filter(kind=DERIVATIVE)
+    related = ("seller", "derivative__statement__entry", "derivative__statement__seller", "derivative__image__blob")
+    statement = find_or_404(request, rows.select_related(*related, "derivative__original__image__blob"), number)
+    certificate = derivative_receipt_of(actor=request.user, derivative=statement.derivative)  # type: ignore[arg-type]
+    return send_file(read_blob(certificate.blob), name=f"originmark-{statement.number}.pdf", mime="application/pdf")

@@ -195,7 +195,25 @@ class CheckReceiptDocument:
     limits: tuple[Bilingual, ...] = ()
 
 
-Document = CertificateDocument | QueryReceiptDocument | CheckReceiptDocument
+@dataclass(frozen=True, slots=True)
+class RecordDocument:
+    """Receipt of any other entry: what it is, its pictures and files with captions, facts, and rules if any were asked.
+
+    verdict None and no rules for a record that judges nothing, such as a file made from an original.
+    """
+
+    common: Common
+    title: Bilingual
+    lead: Bilingual
+    pictures: tuple[tuple[Bilingual, bytes | None], ...] = field(repr=False)
+    files: tuple[tuple[Bilingual, FileFacts], ...]
+    facts: tuple[tuple[Bilingual, str], ...] = ()
+    verdict: Verdict | None = None
+    rules: tuple[RuleResult, ...] = ()
+    limits: tuple[Bilingual, ...] = ()
+
+
+Document = CertificateDocument | QueryReceiptDocument | CheckReceiptDocument | RecordDocument
 
 
 def _times(document: Document) -> Iterator[datetime]:
@@ -216,6 +234,8 @@ def _digests(document: Document) -> Iterator[bytes]:
         yield document.file.sha256
     elif isinstance(document, QueryReceiptDocument):
         yield document.query.sha256
+    elif isinstance(document, RecordDocument):
+        yield from (file.sha256 for _caption, file in document.files)
     else:
         yield document.main.sha256
         yield document.hidden.sha256

@@ -20,6 +20,7 @@ from ledger.pdf.documents import (
     FileFacts,
     OutsideTime,
     QueryReceiptDocument,
+    RecordDocument,
     RuleResult,
 )
 from ledger.pdf.pictures import preview_jpeg
@@ -197,11 +198,39 @@ def _check(build: _Builder, document: CheckReceiptDocument) -> dict[str, Json]:
     }
 
 
+def _record(build: _Builder, document: RecordDocument) -> dict[str, Json]:
+    pictures: list[Json] = [
+        {"caption": build.both(caption), "path": build.picture(f"picture-{number}", data, SMALL)}
+        for number, (caption, data) in enumerate(document.pictures)
+    ]
+    files: list[Json] = [
+        {"caption": build.both(caption), **_members(build.file(file))} for caption, file in document.files
+    ]
+    facts: list[Json] = [{"name": build.both(name), "value": build.text(value)} for name, value in document.facts]
+    return {
+        "heading": build.both(document.title),
+        "lead": build.both(document.lead),
+        "pictures": pictures,
+        "files": files,
+        "facts": facts,
+        "verdict": document.verdict.value if document.verdict else None,
+        "rules": [_rule(build, rule) for rule in document.rules],
+        "limits": [build.both(each) for each in document.limits],
+    }
+
+
+def _members(value: Json) -> dict[str, Json]:
+    assert isinstance(value, dict)  # noqa: S101 - what _Builder.file made
+    return value
+
+
 def _specific(build: _Builder, document: Document) -> dict[str, Json]:
     if isinstance(document, CertificateDocument):
         return _certificate(build, document)
     if isinstance(document, QueryReceiptDocument):
         return _query(build, document)
+    if isinstance(document, RecordDocument):
+        return _record(build, document)
     return _check(build, document)
 
 

@@ -19,6 +19,7 @@ from ledger.pdf.documents import (
     CheckReceiptDocument,
     Document,
     QueryReceiptDocument,
+    RecordDocument,
     check_document,
 )
 from ledger.pdf.errors import AttachmentRejectedError, RenderFailedError
@@ -111,3 +112,8 @@ def render_query_receipt(document: QueryReceiptDocument, *, attachments: Sequenc
 def render_check_receipt(document: CheckReceiptDocument, *, attachments: Sequence[Attachment] = ()) -> bytes:
     """Receipt of one hidden-image check as PDF bytes; errors as render_certificate."""
     return _render("check.typ", document, attachments)
+
+
+def render_record(document: RecordDocument, *, attachments: Sequence[Attachment] = ()) -> bytes:
+    """Receipt of any other entry as PDF bytes; errors as render_certificate."""
+    return _render("record.typ", document, attachments)

@@ -18,6 +18,7 @@ MAX_CLAIM_BYTES = 1024 * 1024
 MAX_ITEMS = 2000
 MAX_RESULTS = 200
 MAX_FINDINGS = 500
+MAX_SKUS = 200
 
 ITEM_ROLES = ("original", "raw", "layered", "outtake", "contract", "derivative")
 SCOPES = ("all", "recent", "registered")
@@ -205,6 +206,30 @@ _DEFINITIONS: Mapping[str, _Definition] = {
         },
         {},
     ),
+    "skus.recorded": _Definition(
+        True,
+        {
+            "main": _record(_FILE),
+            "hidden": _list(_record({"sku": _text(100), **_FILE}), 0, MAX_SKUS),
+            "missing": _list(_text(100), 0, MAX_SKUS),
+            "profile": _record({"id": _SLUG, "version": _VERSION}),
+            "verdict": _choice(*CHECK_VERDICTS),
+            "findings": _list(
+                _record({"rule": _SLUG, "code": _SLUG, "level": _SLUG}, {"sku": _text(100)}), 0, MAX_FINDINGS
+            ),
+        },
+        {},
+    ),
+    "quality.recorded": _Definition(
+        True,
+        {
+            "image": _record(_FILE),
+            "profile": _record({"id": _SLUG, "version": _VERSION}),
+            "verdict": _choice(*CHECK_VERDICTS),
+            "findings": _list(_record({"rule": _SLUG, "code": _SLUG, "level": _SLUG}), 0, MAX_FINDINGS),
+        },
+        {},
+    ),
     "listing.captured": _Definition(
         True,
         {
@@ -347,14 +372,16 @@ class QueryResult:
 
 @dataclass(frozen=True, slots=True)
 class CheckFinding:
-    """One violation as a claim records it."""
+    """One violation as a claim records it; sku only where a claim speaks of several."""
 
     rule: str
     code: str
     level: str
+    sku: str = ""
 
     def document(self) -> dict[str, object]:
-        return {"rule": self.rule, "code": self.code, "level": self.level}
+        named = {"sku": self.sku} if self.sku else {}
+        return {"rule": self.rule, "code": self.code, "level": self.level, **named}
 
 
 @dataclass(frozen=True, slots=True)
@@ -458,6 +485,47 @@ def check_recorded_claim(
     )
 
 
+def skus_recorded_claim(
+    salt: bytes,
+    *,
+    main: ClaimFile,
+    hidden: Sequence[tuple[str, ClaimFile]],
+    missing: Sequence[str],
+    profile: NamedVersion,
+    verdict: str,
+    findings: Sequence[CheckFinding],
+) -> dict[str, object]:
+    """The claim of a skus.recorded entry: a collage, the hidden image of each SKU, the SKUs without one, the findings."""
+    return _finish(
+        "skus.recorded",
+        {
+            "salt": salt.hex(),
+            "main": main.document(),
+            "hidden": [{"sku": sku, **file.document()} for sku, file in hidden],
+            "missing": list(missing),
+            "profile": {"id": profile.name, "version": profile.version},
+            "verdict": verdict,
+            "findings": [finding.document() for finding in findings],
+        },
+    )
+
+
+def quality_recorded_claim(
+    salt: bytes, *, image: ClaimFile, profile: NamedVersion, verdict: str, findings: Sequence[CheckFinding]
+) -> dict[str, object]:
+    """The claim of a quality.recorded entry: one picture, the profile it was held against, and what was found."""
+    return _finish(
+        "quality.recorded",
+        {
+            "salt": salt.hex(),
+            "image": image.document(),
+            "profile": {"id": profile.name, "version": profile.version},
+            "verdict": verdict,
+            "findings": [finding.document() for finding in findings],
+        },
+    )
+
+
 def identity_document(salt: bytes, *, seller_id: str, seller_name: str, actor: str, role: str) -> dict[str, object]:
     """The document behind an entry's `who`: which seller, and who acted in which role."""
     document: dict[str, object] = {
@@ -486,6 +554,8 @@ _FILE_FIELDS: Mapping[str, tuple[str, ...]] = {
     "derivative.linked": ("original", "derivative"),
     "query.recorded": ("query",),
     "check.recorded": ("main", "hidden"),
+    "skus.recorded": ("main", "hidden"),
+    "quality.recorded": ("image",),
     "listing.captured": ("files",),
     "packet.built": ("packet", "parts"),
     "anchor": ("token",),

@@ -46,6 +46,8 @@ KINDS = frozenset(
         "derivative.linked",
         "query.recorded",
         "check.recorded",
+        "skus.recorded",
+        "quality.recorded",
         "listing.captured",
         "packet.built",
         "anchor",

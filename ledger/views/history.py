@@ -23,8 +23,12 @@ KINDS = {
     "image.registered": _("Registration"),
     "query.recorded": _("Query"),
     "check.recorded": _("Hidden-image check"),
+    "skus.recorded": _("Check of SKUs"),
+    "quality.recorded": _("Quality check"),
+    "derivative.linked": _("File of a pack"),
 }
-COLUMNS = ["proof_number", "kind", "label", "outcome", "logged_at_utc", "entry", "leaf_hash", "by"]
+COLUMNS = ["proof_number", "kind", "label", "outcome", "logged_at_utc", "entry", "leaf_hash", "by", "outdated_at_utc"]
+OUTDATED = "outdated"  # a filter of its own: such a line keeps its outcome
 # What a spreadsheet would run as a formula, the full-width forms included.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -87,6 +91,7 @@ def _cells(statement: Statement) -> list[str]:
         str(statement.entry_id),
         bytes(statement.entry.leaf_hash).hex(),
         str(statement.actor or ""),
+        statement.outdated_at.astimezone(UTC).isoformat(timespec="milliseconds") if statement.outdated_at else "",
     ]
 
 
@@ -97,10 +102,16 @@ def plain_cell(text: str) -> str:
 
 def _filtered(request: HttpRequest) -> tuple[QuerySet[Statement], dict[str, str]]:
     filters = {name: text_parameter(request, name) for name in ("kind", "outcome", "q", "since", "until")}
-    rows = Statement.objects.visible_to(request.user).of(seller_of(request)).select_related("entry", "actor")
+    rows = (
+        Statement.objects.visible_to(request.user)
+        .of(seller_of(request))
+        .select_related("entry", "actor", "derivative__original")
+    )
     rows = rows.defer("claim", "identity", "entry__body")
     rows = rows.filter(kind=filters["kind"]) if filters["kind"] in KINDS else rows.filter(kind__in=list(KINDS))
-    if filters["outcome"]:
+    if filters["outcome"] == OUTDATED:
+        rows = rows.exclude(outdated_at=None)
+    elif filters["outcome"]:
         rows = rows.filter(outcome=filters["outcome"])
     if filters["q"]:
         rows = rows.filter(label__icontains=filters["q"])

@@ -38,6 +38,8 @@ KIND_NAMES = {
     "search.run": gettext_lazy("Find copies"),
     "checks.run": gettext_lazy("Hidden-image check"),
     "checks.batch": gettext_lazy("Check many pairs"),
+    "checks.skus": gettext_lazy("Check the SKUs of a collage"),
+    "checks.outdated": gettext_lazy("Compare checked main images with a catalogue"),
     "packs.make": gettext_lazy("Make packs"),
     SAMPLE: gettext_lazy("Draw sample data"),
 }

@@ -52,12 +52,15 @@ ROLE_NAMES = {
     "query": _("query picture"),
     "main": _("main image"),
     "hidden": _("hidden image"),
+    "image": _("checked picture"),
     "derivative": _("file made from it"),
 }
 KIND_NAMES = {
     "image.registered": _("Registration of an original picture"),
     "query.recorded": _("Record of a search for copies"),
     "check.recorded": _("Record of a hidden-image check"),
+    "skus.recorded": _("Record of a check of a collage and its SKUs"),
+    "quality.recorded": _("Record of a quality check"),
     "derivative.linked": _("Record of a file made from an original"),
 }
 

@@ -10,11 +10,13 @@ from PIL import Image
 
 from compliance.services.catalogues import find_or_create_catalogue
 from compliance.services.gallery import update_gallery
+from compliance.services.quality import check_pictures
 from compliance.services.search import Question, run_search, start_search
 from ledger.services.originals import Upload
 from tests.compliance.batches import begin_batch, finish_batch, pair_files, uploads
 from tests.compliance.check_pairs import PROFILE_ID, checked, form_files
 from tests.compliance.pack_orders import packed
+from tests.compliance.test_sku_sets import GOOD, checked_set
 from tests.factories import register_one
 from tests.images import jpeg_bytes, product_photo
 from tests.matrix.ledger import PHOTO
@@ -51,6 +53,24 @@ def pair_batch(world: World) -> Mapping[str, Any]:
 
 def pair_batch_files(world: World) -> Mapping[str, Any]:
     return {"profile": PROFILE_ID, "files": uploads(pair_files("A1"))}
+
+
+def sku_set(world: World) -> Mapping[str, Any]:
+    return {"number": checked_set(world.seller, GOOD).number}
+
+
+def sku_files(world: World) -> Mapping[str, Any]:
+    return {"profile": PROFILE_ID, "main": SimpleUploadedFile("collage.jpg", PHOTO), "files": uploads(GOOD)}
+
+
+def quality_check(world: World) -> Mapping[str, Any]:
+    upload = Upload("photo.jpg", PHOTO)
+    (line,) = check_pictures(actor=None, seller=world.seller, uploads=[upload], profile_id=PROFILE_ID)
+    return {"number": line.number}
+
+
+def pack_file(world: World) -> Mapping[str, Any]:
+    return {"number": packed(world.seller).items.first().main.statement.number}
 
 
 def search(world: World) -> Mapping[str, Any]:
@@ -95,6 +115,13 @@ ROWS["compliance:batch_template"] = page(EVERYBODY)
 ROWS["compliance:batch"] = page(EVERYBODY, make=pair_batch)
 ROWS["compliance:batch_retry"] = action(WORKERS, make=pair_batch)
 ROWS["compliance:batch_csv"] = page(EVERYBODY, make=pair_batch)
+ROWS["compliance:sku_sets"] = form(EVERYBODY, post=WORKERS, data=sku_files)
+ROWS["compliance:sku_set"] = page(EVERYBODY, make=sku_set)
+ROWS["compliance:sku_set_retry"] = action(WORKERS, make=sku_set)
+ROWS["compliance:sku_set_receipt"] = page(EVERYBODY, make=sku_set)
+ROWS["compliance:quality_record"] = page(EVERYBODY, make=quality_check)
+ROWS["compliance:quality_receipt"] = page(EVERYBODY, make=quality_check)
+ROWS["compliance:derivative_receipt"] = page(EVERYBODY, make=pack_file)
 ROWS["compliance:packs"] = form(EVERYBODY, post=WORKERS, data=pack_order)
 ROWS["compliance:pack_template"] = page(EVERYBODY)
 ROWS["compliance:pack"] = page(EVERYBODY, make=packs)

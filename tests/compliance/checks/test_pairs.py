@@ -2,7 +2,7 @@
 
 import pytest
 
-from compliance.checks.pairs import PairPlan, PairsMalformed, parse_pairs, plan_pairs
+from compliance.checks.pairs import PairPlan, PairsMalformed, parse_pairs, plan_hidden, plan_pairs
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,20 @@ def test_what_is_no_table_of_pairs_is_refused(text):
     with pytest.raises(PairsMalformed) as caught:
         parse_pairs(text)
     assert caught.value.detail
+
+
+def test_hidden_images_are_named_after_their_skus_and_a_sku_may_have_none():
+    plans = plan_hidden(
+        ["red.jpg", "Blue_hidden.jpg", "red_main.jpg", "x/hidden.jpg", "x/detail.jpg"], ["green", "blue"]
+    )
+    assert [(plan.id, plan.hidden) for plan in plans] == [
+        ("green", ""),
+        ("blue", "Blue_hidden.jpg"),
+        ("red", "red.jpg"),
+        ("x", "x/hidden.jpg"),
+    ]
+
+
+def test_two_hidden_images_of_one_sku_are_a_row_with_a_reason():
+    (plan,) = plan_hidden(["red.jpg", "red_hidden.jpg"], [])
+    assert plan.code == "batch.two_hidden"

@@ -19,6 +19,7 @@ from ledger.pdf.documents import (
     LedgerFacts,
     OutsideTime,
     QueryReceiptDocument,
+    RecordDocument,
     RuleResult,
     TimeBracket,
     Verdict,
@@ -154,6 +155,21 @@ def check_receipt() -> CheckReceiptDocument:
         rules=rules,
         profile="seed profile 2026-10",
         limits=(Bilingual("SSIM 只是预测。", "SSIM is a forecast."),),
+    )
+
+
+def record() -> RecordDocument:
+    rules = check_receipt().rules
+    return RecordDocument(
+        common=common(verify_url=None),
+        title=Bilingual("多 SKU 检测回执", "Receipt of a check of SKUs"),
+        lead=Bilingual("检测了一张拼图。", "A collage was checked."),
+        pictures=tuple((Bilingual(f"红-{n}", f"red-{n}"), picture()) for n in range(7)),
+        files=((Bilingual("主图", "Main image"), file_facts("main.jpg")),),
+        facts=((Bilingual("规则", "Rules"), "seed 2"),),
+        verdict=Verdict.FAILED,
+        rules=rules,
+        limits=(Bilingual("未列出无问题的规则。", "Rules without a finding are not listed."),),
     )
 
 

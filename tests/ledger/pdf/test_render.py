@@ -18,7 +18,7 @@ from ledger.pdf.documents import Attachment, Relationship, TimeBracket
 from ledger.pdf.errors import AttachmentRejectedError, DocumentRejectedError, PictureRejectedError
 from ledger.pdf.payload import LARGE
 from ledger.pdf.pictures import preview_jpeg
-from ledger.pdf.render import render_certificate, render_check_receipt, render_query_receipt
+from ledger.pdf.render import render_certificate, render_check_receipt, render_query_receipt, render_record
 from ledger.pdf.sign import DocumentSigner, sign_pdf
 from tests.ledger.pdf import samples
 from tests.ledger.pdf.conftest import Tool
@@ -27,6 +27,7 @@ RENDERED = {
     "certificate": lambda: render_certificate(samples.certificate(), attachments=[samples.bundle()]),
     "query": lambda: render_query_receipt(samples.query_receipt(), attachments=[samples.bundle()]),
     "check": lambda: render_check_receipt(samples.check_receipt(), attachments=[samples.bundle()]),
+    "record": lambda: render_record(samples.record(), attachments=[samples.bundle()]),
 }
 
 

@@ -139,6 +139,16 @@ def claims() -> dict[str, dict[str, object]]:
             "parts": [{"role": "letter", **file}],
         },
     }
+    finding = {"rule": "H23", "code": "ERR_IMG_HID_REUSED", "level": "ERROR"}
+    held = {"profile": {"id": "aliexpress", "version": "2026.1"}, "verdict": "FAILED"}
+    private["skus.recorded"] = {
+        "main": file,
+        "hidden": [{"sku": "红-1", **file}],
+        "missing": ["蓝-2"],
+        "findings": [finding],
+        **held,
+    }
+    private["quality.recorded"] = {"image": file, "findings": [finding], **held}
     public: dict[str, dict[str, object]] = {
         "anchor": {
             "checkpoint": HEAD,
