@@ -9,8 +9,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from compliance.checks.profile import list_profiles
-from compliance.models import PromotionKind, Scope
+from compliance.models import PromotionKind, Scope, StoreCalendar, StoreEventKind, StoreTier
 from compliance.services.search import THRESHOLD_DEFAULT, THRESHOLD_MAX, THRESHOLD_MIN
+from ledger.accounts.models import Seller, Store
 from ledger.accounts.numbers import parse_number
 from ledger.error_texts import error_text
 from ledger.forms import MAX_REQUEST_ID, CategoryField, SeveralFilesField
@@ -67,6 +68,42 @@ class SkuSetForm(forms.Form):
     category = CategoryField()
     profile = forms.ChoiceField(choices=profile_choices, label=_("Rules"))
     request_id = forms.CharField(max_length=MAX_REQUEST_ID, required=False, widget=forms.HiddenInput)
+
+
+class StoreEventForm(forms.Form):
+    """What happened to a store. happened_at is read in the store's time zone, empty means now."""
+
+    store = forms.ModelChoiceField(Store.objects.none(), label=_("Store"))
+    kind = forms.ChoiceField(choices=StoreEventKind.choices, label=_("What happened"))
+    product = forms.CharField(max_length=120, required=False, label=_("Product or SKU"))
+    code = forms.CharField(max_length=60, required=False, label=_("The marketplace's error code"))
+    amount = forms.IntegerField(
+        min_value=1, max_value=1000, required=False, initial=1, label=_("Number of submissions")
+    )
+    happened_at = forms.DateTimeField(
+        required=False,
+        label=_("When, in the store's time zone"),
+        help_text=_("Empty: now."),
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+    )
+    run = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, seller: Seller, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["store"].queryset = Store.objects.of(seller).order_by("name")  # type: ignore[attr-defined]
+
+
+class StoreRulesForm(forms.Form):
+    """By which quota, calendar and midnight a store is counted."""
+
+    store = forms.ModelChoiceField(Store.objects.none(), widget=forms.HiddenInput)
+    tier = forms.ChoiceField(choices=StoreTier.choices, label=_("Store tier"))
+    calendar = forms.ChoiceField(choices=StoreCalendar.choices, label=_("Business days"))
+    time_zone = forms.CharField(max_length=60, label=_("time zone"))
+
+    def __init__(self, *args: Any, seller: Seller, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["store"].queryset = Store.objects.of(seller)  # type: ignore[attr-defined]
 
 
 class QualityForm(forms.Form):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from compliance.views import batches, catalogues, checks, overview, packs, quality, search, sku_sets
+from compliance.views import batches, catalogues, checks, overview, packs, quality, search, sku_sets, standing
 
 app_name = "compliance"
 urlpatterns = [
@@ -34,6 +34,9 @@ urlpatterns = [
     path("quality/", quality.quality, name="quality"),
     path("quality/<str:number>/", quality.quality_record, name="quality_record"),
     path("quality/<str:number>/receipt.pdf", quality.quality_receipt, name="quality_receipt"),
+    path("standing/", standing.standing, name="standing"),
+    path("standing/rules/", standing.standing_rules, name="standing_rules"),
+    path("standing/<str:number>/withdraw/", standing.standing_withdraw, name="standing_withdraw"),
     path("search/", search.search, name="search"),
     path("search/method/", search.search_method, name="search_method"),
     path("search/<str:number>/", search.search_result, name="search_result"),

@@ -36,6 +36,7 @@ PURE = (
     "compliance.packs",
     "compliance.sample",
     "compliance.search",
+    "compliance.standing",
 )
 FRAMEWORKS = ("django", "allauth", "django_q", "csp", "django_htmx", "config")
 # Where an import may stand inside a function: Django wants it in ready(), and the first lines of manage.py and

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-COLUMNS = ("sku", "file", "sha256", "width", "height", "bytes", "verdict", "entry", "refused")
+COLUMNS = ("sku", "file", "sha256", "width", "height", "bytes", "verdict", "entry", "refused", "reasons")
 # A spreadsheet would run a cell that begins like a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -14,7 +14,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 class SummaryRow:
     """One file of a pack, or one pack that could not be made (then `refused` has the code and file is empty).
 
-    entry: the number of the derivative.linked entry, empty where nothing was registered.
+    reasons: codes of the check's findings, apart by spaces. entry: the number of the derivative.linked entry, empty where nothing was registered.
     """
 
     sku: str
@@ -26,11 +26,12 @@ class SummaryRow:
     verdict: str = ""
     entry: str = ""
     refused: str = ""
+    reasons: str = ""
 
     def cells(self) -> tuple[str, ...]:
         """The row in the order of COLUMNS; figures of a file that does not exist are empty."""
         figures = (self.width, self.height, self.size_bytes) if self.file else ("", "", "")
-        cells = (self.sku, self.file, self.sha256, *figures, self.verdict, self.entry, self.refused)
+        cells = (self.sku, self.file, self.sha256, *figures, self.verdict, self.entry, self.refused, self.reasons)
         return tuple(_safe(str(cell)) for cell in cells)
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import template
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from compliance.checks.codes import code_text
+from compliance.services.standing import standings_of
+from ledger.accounts.models import Seller
 
 register = template.Library()
 
@@ -16,6 +21,12 @@ STATUSES = {
     "unverified": _("from a seller document, not confirmed"),
     "ours": _("our own measurement"),
 }
+
+
+@register.inclusion_tag("compliance/standing_short.html")
+def store_standings(seller: Seller) -> dict[str, Any]:
+    """How many submissions each store of the seller has left today, and its failures."""
+    return {"standings": standings_of(seller=seller, now=timezone.now())}
 
 
 @register.filter

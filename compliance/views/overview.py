@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from allauth.mfa.utils import is_mfa_enabled
@@ -20,8 +21,10 @@ from compliance.services import find as finding
 from compliance.services import overview as facts
 from compliance.services.overview import CHECK, KINDS, QUERY, REGISTERED, SHOWN, Activity, Tasks
 from compliance.services.sample import start_sample
+from compliance.services.standing import standings_of
+from compliance.standing.judge import WARNING
 from ledger.accounts.middleware import SESSION_KEY
-from ledger.accounts.models import Role
+from ledger.accounts.models import Role, Seller
 from ledger.accounts.permissions import Permission
 from ledger.error_texts import error_text
 from ledger.forms import RegisterForm
@@ -47,7 +50,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "is_new": activity.is_empty,
         "form": RegisterForm(seller=seller),
-        "tasks": [*_machine_tasks(request), *_task_rows(facts.find_tasks(seller, now))],
+        "tasks": [*_machine_tasks(request), *_store_tasks(seller, now), *_task_rows(facts.find_tasks(seller, now))],
     }
     if not activity.is_empty:
         context |= {
@@ -78,6 +81,30 @@ def _machine_tasks(request: HttpRequest) -> Iterator[dict[str, Any]]:
             "detail": _("A stolen password would be enough to act in your name."),
             "url": reverse("mfa_index"),
             "action": _("Set one up"),
+        }
+
+
+def _store_tasks(seller: Seller, now: datetime) -> Iterator[dict[str, Any]]:
+    """A store that is one failure from a penalty or under one, or has few submissions left today."""
+    for each in standings_of(seller=seller, now=now):
+        strikes, quota, name = each.strikes, each.quota, {"store": each.store.name}
+        if strikes.penalty is not None:
+            title, state = _("%(store)s: listings are down and publishing is frozen") % name, "failed"
+            detail = _("Frozen through %(day)s.") % {"day": f"{strikes.penalty.last_frozen_day:%Y-%m-%d}"}
+        elif strikes.state == WARNING:
+            title, state = _("%(store)s: one more failure leads to a penalty") % name, "needs-you"
+            detail = _("%(count)s of %(limit)s failures") % {"count": strikes.count, "limit": strikes.limit}
+        elif each.is_low:
+            title, state = _("%(store)s: few submissions left today") % name, "needs-you"
+            detail = _("%(left)s of %(limit)s submissions left today") % {"left": quota.left, "limit": quota.limit}
+        else:
+            continue
+        yield {
+            "state": state,
+            "title": title,
+            "detail": detail,
+            "url": reverse("compliance:standing"),
+            "action": _("Strikes and quota"),
         }
 
 

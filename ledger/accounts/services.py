@@ -11,6 +11,7 @@ import logging
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
+from zoneinfo import available_timezones
 
 from allauth.account import app_settings as account_settings
 from allauth.account.models import EmailAddress
@@ -272,6 +273,14 @@ def add_store(*, actor: User | None, seller: Seller, marketplace: str, name: str
     if Store.objects.of(seller).filter(marketplace=marketplace, shop_id=shop_id).exists():
         raise ValidationError(_("This store is already listed."), code="store_exists")
     return Store.objects.create(seller=seller, marketplace=marketplace, name=name, shop_id=shop_id)
+
+
+def set_store_time_zone(*, actor: User, store: Store, time_zone: str) -> None:
+    """Where the store's days begin and end; a name of the IANA time zone database, or ValidationError."""
+    require_permission(actor, store.seller, Permission.MANAGE_STORES)
+    if time_zone not in available_timezones():
+        raise ValidationError(_("There is no such time zone."), code="time_zone_unknown")
+    Store.objects.filter(pk=store.pk).update(time_zone=time_zone)
 
 
 def rename_seller(*, actor: User, seller: Seller, name: str) -> None:

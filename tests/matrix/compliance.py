@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
 from PIL import Image
 
 from compliance.services.catalogues import find_or_create_catalogue
 from compliance.services.gallery import update_gallery
 from compliance.services.quality import check_pictures
 from compliance.services.search import Question, run_search, start_search
+from compliance.services.standing import Happening, record_event
+from ledger.accounts.services import add_store
 from ledger.services.originals import Upload
 from tests.compliance.batches import begin_batch, finish_batch, pair_files, uploads
 from tests.compliance.check_pairs import PROFILE_ID, checked, form_files
@@ -73,6 +76,12 @@ def pack_file(world: World) -> Mapping[str, Any]:
     return {"number": packed(world.seller).items.first().main.statement.number}
 
 
+def store_event(world: World) -> Mapping[str, Any]:
+    store = add_store(actor=None, seller=world.seller, marketplace="ebay", name="Shop", shop_id="7")
+    happening = Happening("failure", timezone.now())
+    return {"number": record_event(actor=None, store=store, happening=happening).number}
+
+
 def search(world: World) -> Mapping[str, Any]:
     run = start_search(actor=None, seller=world.seller, question=Question(), upload=Upload("query.jpg", PHOTO))
     return {"number": run_search(run.pk).number}
@@ -127,6 +136,9 @@ ROWS["compliance:pack_template"] = page(EVERYBODY)
 ROWS["compliance:pack"] = page(EVERYBODY, make=packs)
 ROWS["compliance:pack_retry"] = action(WORKERS, make=packs)
 ROWS["compliance:pack_archive"] = page(EVERYBODY, make=packs)
+ROWS["compliance:standing"] = form(EVERYBODY, post=WORKERS, data={"kind": "failure"}, ok=400)  # no store is named
+ROWS["compliance:standing_rules"] = action(OWNERS)
+ROWS["compliance:standing_withdraw"] = action(WORKERS, make=store_event)
 ROWS["compliance:search"] = form(EVERYBODY, post=WORKERS, data=picture)
 ROWS["compliance:search_method"] = page(EVERYBODY)
 ROWS["compliance:search_result"] = page(EVERYBODY, make=search)

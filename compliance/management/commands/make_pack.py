@@ -199,6 +199,7 @@ def _summary(call: PackCall, answer: dict[str, Any]) -> list[SummaryRow]:
             height=row["height"],
             size_bytes=row["bytes"],
             verdict=answer["verdict"],
+            reasons=" ".join(dict.fromkeys(found["code"] for found in answer["check"]["findings"])),
         )
         for row in answer["files"]
     ]

@@ -282,7 +282,7 @@ def test_the_list_costs_the_same_for_one_check_and_for_many(client_of, alice, se
     client = client_of(alice)
     first = checked(seller, hidden=WEBP)
     client.get(FORM)
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         client.get(FORM)
     for _ in range(3):
         CheckRun.objects.create(
