@@ -25,6 +25,7 @@ from compliance.services.standing import (
     zone_of,
 )
 from compliance.standing.judge import standing_limits
+from ledger.accounts.models import Store
 from ledger.accounts.numbers import parse_number
 from ledger.accounts.permissions import Permission, require_permission
 from ledger.views.common import Page, find_or_404, needs, seller_of
@@ -38,6 +39,9 @@ def standing(request: HttpRequest) -> HttpResponse:
         return _record(request)
     run = _run(request, request.GET.get("run", ""))
     initial: dict[str, Any] = {"kind": request.GET.get("kind", ""), "amount": 1, "store": request.GET.get("store", "")}
+    stores = list(Store.objects.of(seller_of(request)).values_list("pk", flat=True)[:2])
+    if len(stores) == 1:
+        initial["store"] = stores[0]
     if run is not None:
         initial |= {"run": run.number, "product": run.sku or run.hidden_image.file_name[:120]}
     return _page(request, StoreEventForm(initial=initial, seller=seller_of(request)))
