@@ -294,6 +294,26 @@ add_texts(
             _("The file already is as this repair would make it."),
             _("Nothing to do."),
         ),
+        "pack.large_as_main": (
+            _("Saved like its main image, the hidden image stays too large a file."),
+            _("Save both images again with stronger compression, in the same way."),
+        ),
+        "repair.not_offered": (
+            _("This check has no finding that this repair could mend."),
+            _("Its findings say what to do by hand."),
+        ),
+        "repair.finished": (
+            _("The repair has its file already."),
+            _("Open its check; other files get a repair of their own."),
+        ),
+        "repair.lost": (
+            _("Nobody is working on this repair any more."),
+            _("Try it again; the pictures are kept."),
+        ),
+        "answer.no_question": (
+            _("The check asks nothing there."),
+            _("Reload the page; somebody may have answered already."),
+        ),
         "pack.batch_malformed": (
             _("The CSV cannot be read as a list of packs."),
             _("Correct the line that is named and send it again."),

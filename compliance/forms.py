@@ -39,6 +39,12 @@ class CheckForm(forms.Form):
     hidden = PairFileField(label=_("Hidden image"))
     category = CategoryField()
     profile = forms.ChoiceField(choices=profile_choices, label=_("Rules"))
+    sku = forms.CharField(
+        max_length=100,
+        required=False,
+        label=_("SKU or product ID"),
+        help_text=_("Optional. What you answer to a question of the check is remembered for it."),
+    )
     again = forms.CharField(max_length=40, required=False, widget=forms.HiddenInput)
     request_id = forms.CharField(max_length=MAX_REQUEST_ID, required=False, widget=forms.HiddenInput)
 

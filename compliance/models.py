@@ -235,10 +235,12 @@ class CheckRun(models.Model):
     sku = models.CharField(max_length=100, blank=True)  # the seller's own number of the product, if it was given
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.WAITING)
     error_code = models.CharField(max_length=60, blank=True)
+    # With the seller's answers; the report is what the check itself said, before any answer.
     verdict = models.CharField(max_length=20, blank=True)
     report = models.JSONField(default=dict)
     # What came after it, once the main image of this SKU is another one: {by, number, at}.
     stale = models.JSONField(default=dict)
+    answers = models.JSONField(default=list)  # as of the newest entry; form: services/answers.py
     heatmap = models.ForeignKey(Blob, null=True, on_delete=models.PROTECT, related_name="+")
     took_ms = models.IntegerField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
@@ -512,3 +514,71 @@ class StoreEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.product}"
+
+
+class FindingAnswer(models.Model):
+    """What a seller said about a question of a check; it holds for the same SKU, code and place until withdrawn."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    subject = models.CharField(max_length=120)  # sku:…, original:… or main:…
+    code = models.CharField(max_length=40)
+    place = models.JSONField(null=True)  # box in ten thousandths of the hidden image's sides
+    belongs = models.BooleanField()  # to the product; else it was added
+    run = models.ForeignKey(CheckRun, on_delete=models.CASCADE, related_name="+")  # where it was given
+    actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["seller", "subject"], name="answer_subject")]
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.subject}"
+
+
+class CheckVerdict(models.Model):
+    """A later entry about a check: its verdict with the answers given since. The first entry stays as it was."""
+
+    run = models.ForeignKey(CheckRun, on_delete=models.CASCADE, related_name="verdicts")
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    statement = models.OneToOneField(Statement, on_delete=models.PROTECT, related_name="check_verdict")
+    verdict = models.CharField(max_length=20)
+    answers = models.JSONField(default=list)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.run} · {self.verdict}"
+
+
+class Repair(models.Model):
+    """A hidden image repaired after a check: which repairs, the new file, and the check that it then got."""
+
+    number = models.CharField(max_length=16, unique=True, default=new_number)
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+    run = models.ForeignKey(CheckRun, on_delete=models.CASCADE, related_name="repairs")
+    fixes = models.CharField(max_length=120)  # names of packs.fix_table, in the order of making
+    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.WAITING)
+    error_code = models.CharField(max_length=60, blank=True)
+    error_detail = models.CharField(max_length=200, blank=True)
+    report = models.JSONField(default=dict)  # steps and failures
+    image = models.OneToOneField(ImageFile, null=True, on_delete=models.PROTECT, related_name="+")
+    derivative = models.OneToOneField(Derivative, null=True, on_delete=models.PROTECT, related_name="+")
+    check_run = models.OneToOneField(CheckRun, null=True, on_delete=models.SET_NULL, related_name="repair")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "fixes"], name="repair_once")]
+
+    def __str__(self) -> str:
+        return self.number

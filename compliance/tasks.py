@@ -11,6 +11,8 @@ from compliance.services.outdated import KIND as OUTDATED
 from compliance.services.outdated import compare_import
 from compliance.services.packs import KIND as PACKS
 from compliance.services.packs import make_packs
+from compliance.services.repairs import KIND as REPAIRS
+from compliance.services.repairs import run_repair
 from compliance.services.sample import load_sample
 from compliance.services.search import run_search
 from compliance.services.sku_sets import KIND as SKUS
@@ -53,6 +55,12 @@ def outdated(ctx: JobContext, catalogue_id: int, pictures: dict[str, list[str]])
 def skus(ctx: JobContext, batch_id: int) -> dict[str, str]:
     checked = run_sku_set(batch_id, progress=ctx.progress, cancelled=ctx.cancelled)
     return {"number": checked.number, "verdict": checked.verdict}
+
+
+@job(REPAIRS, timeout_s=120)
+def repair(ctx: JobContext, repair_id: int) -> dict[str, str]:
+    made = run_repair(repair_id)
+    return {"number": made.number, "code": made.error_code}
 
 
 @job(PACKS, queue=HEAVY, timeout_s=590)

@@ -2,7 +2,20 @@
 
 from django.urls import path
 
-from compliance.views import batches, catalogues, checks, overview, packs, quality, search, sku_sets, standing
+from compliance.views import (
+    answers,
+    batches,
+    catalogues,
+    checks,
+    codes,
+    overview,
+    packs,
+    quality,
+    repairs,
+    search,
+    sku_sets,
+    standing,
+)
 
 app_name = "compliance"
 urlpatterns = [
@@ -25,7 +38,14 @@ urlpatterns = [
     path("hidden/packs/<str:number>/", packs.pack, name="pack"),
     path("hidden/packs/<str:number>/retry/", packs.pack_retry, name="pack_retry"),
     path("hidden/packs/<str:number>/packs.zip", packs.pack_archive, name="pack_archive"),
+    path("hidden/codes/", codes.codes, name="codes"),
+    path("hidden/repairs/<str:number>/", repairs.repair, name="repair"),
+    path("hidden/repairs/<str:number>/retry/", repairs.repair_retry, name="repair_retry"),
+    path("hidden/repairs/<str:number>/file/", repairs.repair_file, name="repair_file"),
     path("hidden/<str:number>/", checks.check, name="check"),
+    path("hidden/<str:number>/repair/", repairs.check_repair, name="check_repair"),
+    path("hidden/<str:number>/answer/", answers.check_answer, name="check_answer"),
+    path("hidden/<str:number>/again/", answers.check_again, name="check_again"),
     path("hidden/<str:number>/retry/", checks.check_retry, name="check_retry"),
     path("hidden/<str:number>/difference.png", checks.check_heatmap, name="check_heatmap"),
     path("hidden/<str:number>/difference.webp", checks.check_difference, name="check_difference"),

@@ -241,6 +241,7 @@ REASONS: Mapping[str, str] = {
     "in_the_original": gettext_noop(
         "What was found stands in your registered original as well: it belongs to the product."
     ),
+    "named_elsewhere": gettext_noop("What it found is counted under the rule that names it."),
     "limit_missing": gettext_noop(
         "The version of the limits that this check uses says nothing about this rule. Check the pair again."
     ),

@@ -4,7 +4,7 @@ The rules are the pair's in form, and look at one file. A stripped or recompress
 the report says what it costs and what to do.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
@@ -25,6 +25,7 @@ from ledger.imaging.metadata import read_metadata
 from ledger.imaging.results import Metadata
 
 REPORT_VERSION = 1
+EXIF_NOTE = "WARN_IMG_EXIF_LOST"  # a note, whatever its name says: the code was a warning once and stays stable
 ORDER = (Level.ERROR, Level.CONFIRM, Level.WARNING)
 Check = Callable[["Photo", Profile], tuple[Finding, ...]]
 
@@ -64,6 +65,7 @@ class QualityReport:
     profile_id: str
     profile_version: int
     timings_ms: dict[str, float]
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON values. Keys are stable; new ones may be added."""
@@ -74,6 +76,7 @@ class QualityReport:
             "verdict": self.verdict.value,
             "findings": [_finding_dict(finding) for finding in self.findings],
             "metadata": list(self.metadata),
+            "notes": list(self.notes),
             "profile": {"id": self.profile_id, "version": self.profile_version},
         }
 
@@ -125,6 +128,7 @@ def check_quality(
         profile_id=profile.id,
         profile_version=profile.version,
         timings_ms=timings,
+        notes=notes_of(photo, ordered),
     )
 
 
@@ -181,13 +185,18 @@ def check_screenshot(photo: Photo, profile: Profile) -> tuple[Finding, ...]:
 
 
 def check_recompression(photo: Photo, profile: Profile) -> tuple[Finding, ...]:
-    """Q04: no EXIF, and compressed as chat programs do; and a file that lost what its camera wrote."""
+    """Q04: no EXIF, and compressed as chat programs do."""
     quality, allowed = photo.metadata.jpeg_quality, profile.integer("chat_quality_max")
-    if photo.metadata.has_exif:
+    if photo.metadata.has_exif or quality is None or quality > allowed:
         return ()
-    if quality is not None and quality <= allowed:
-        return (Finding("Q04", "WARN_IMG_RECOMPRESSED", Level.WARNING, None, quality, allowed + 1, "quality"),)
-    return (Finding("Q04", "WARN_IMG_EXIF_LOST", Level.WARNING, None, 0, 1, "blocks"),)
+    return (Finding("Q04", "WARN_IMG_RECOMPRESSED", Level.WARNING, None, quality, allowed + 1, "quality"),)
+
+
+def notes_of(photo: Photo, findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Codes of what is worth knowing and no fault: missing EXIF alone is right for an upload, and says little else."""
+    if photo.metadata.has_exif or any(finding.rule == "Q04" for finding in findings):
+        return ()
+    return (EXIF_NOTE,)
 
 
 # What these checks may say, and the limits that they read.
@@ -197,7 +206,7 @@ QUALITY_CODES = (
     "WARN_IMG_TEXT_HEAVY",
     "WARN_IMG_SCREENSHOT",
     "WARN_IMG_RECOMPRESSED",
-    "WARN_IMG_EXIF_LOST",
+    EXIF_NOTE,
 )
 QUALITY_LIMITS = ("side_min_px", "text_share_max", "chat_quality_max")
 CHECKS: tuple[tuple[str, Check], ...] = (
@@ -230,6 +239,7 @@ def parse_quality(values: Mapping[str, Any]) -> QualityReport:
         profile_id=report.read_text(profile, "id"),
         profile_version=report.read_integer(profile, "version"),
         timings_ms={str(key): float(report.read_number(timings, key)) for key in timings},
+        notes=report.read_texts({"notes": values.get("notes", [])}, "notes"),
     )
 
 

@@ -54,7 +54,10 @@ def _names(finding: Finding) -> bool:
 
 
 def _without_named(outcome: RuleOutcome, named: Sequence[Finding]) -> RuleOutcome:
-    """The verdict stays: the mark is there, only under its better name."""
+    """Each mark counts once, under the rule that names it, so that findings, table and receipt tell the same number.
+
+    The pair fails by that rule; where nothing else is left, this one had nothing of its own to say.
+    """
     kept = tuple(
         finding
         for finding in outcome.findings
@@ -63,4 +66,8 @@ def _without_named(outcome: RuleOutcome, named: Sequence[Finding]) -> RuleOutcom
             for other in named
         )
     )
-    return replace(outcome, findings=kept)
+    if len(kept) == len(outcome.findings):
+        return outcome
+    if kept:
+        return replace(outcome, findings=kept)
+    return replace(outcome, findings=(), verdict=Verdict.PASSED, measured=None, reason="named_elsewhere")

@@ -37,6 +37,12 @@ class FileTooLarge(PackError):
     code = "pack.too_large"
 
 
+class LargeAsMain(PackError):
+    """Written like the main image the file stays above the limit, and otherwise the pair would differ in compression."""
+
+    code = "pack.large_as_main"
+
+
 class FormatNotAllowed(PackError):
     """The profile does not take the format this step would write."""
 

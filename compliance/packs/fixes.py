@@ -24,12 +24,13 @@ from compliance.packs.errors import (
     MainMissing,
     NothingToFix,
     OriginalMissing,
+    PackError,
     RatioDiffers,
     RegionsMissing,
 )
-from compliance.packs.fix_table import FIXES, SPECS, Fix
+from compliance.packs.fix_table import FIXES, SPECS, Fix, FixSpec
 from compliance.packs.jpeg import JpegForm, Pixels, encode_below, encode_jpeg, forms_from, own_forms, read_form, turned
-from compliance.packs.laying import lay_original
+from compliance.packs.laying import lay_original, render
 from compliance.packs.opening import Source, open_source
 from compliance.packs.strip import strip_jpeg, strip_png
 from ledger.imaging import structure
@@ -83,13 +84,21 @@ def apply_fix(code: str, given: FixInput, profile: Profile) -> Fixed:
         raise FixUnknown(code)
     fix = FIXES[code]
     spec = SPECS[fix]
-    if spec.needs_main and given.main is None:
-        raise MainMissing(fix.value)
-    if spec.needs_original and given.original is None:
-        raise OriginalMissing(fix.value)
-    if spec.needs_regions and not given.regions:
-        raise RegionsMissing(fix.value)
+    missing = missing_input(spec, given)
+    if missing is not None:
+        raise missing
     return FUNCTIONS[fix](given, profile)
+
+
+def missing_input(spec: FixSpec, given: FixInput) -> PackError | None:
+    """What the repair needs and was not given, or None."""
+    if spec.needs_main and given.main is None:
+        return MainMissing(spec.fix.value)
+    if spec.needs_original and given.original is None:
+        return OriginalMissing(spec.fix.value)
+    if spec.needs_regions and not given.regions:
+        return RegionsMissing(spec.fix.value)
+    return None
 
 
 def strip_metadata(data: bytes, *, keep_icc: bool = True) -> Fixed:
@@ -138,6 +147,24 @@ def resize_like(hidden: bytes, main: bytes, profile: Profile) -> Fixed:
     resized = np.asarray(Image.fromarray(source.pixels).resize(target.size, Image.Resampling.LANCZOS))
     facts = {"width": width, "height": height, "enlarged": width > source.size[0]}
     return _fixed(Fix.RESIZE, _write_like(resized, source, target), None, facts)
+
+
+def enlarge_from_original(hidden: bytes, main: bytes, original: bytes, profile: Profile) -> Fixed:
+    """The hidden image's part of the original at the main image's size, in the hidden image's colours.
+
+    Enlarging a small picture only blurs it, and the check sees that; the original still has the detail. Whatever was
+    left on the hidden image is not on the original. Raises NothingToFix unless the picture would be enlarged.
+    """
+    source, target, clean = open_source(hidden, "hidden"), open_source(main, "main"), open_source(original, "original")
+    if source.size[0] >= target.size[0]:
+        raise NothingToFix(f"{source.size[0]} px wide")
+    if not is_same_ratio(source.size, target.size, profile):
+        raise RatioDiffers(f"{source.size[0]}x{source.size[1]} for {target.size[0]}x{target.size[1]}")
+    laid = lay_original(clean.pixels, source.pixels)
+    left, top, right, bottom = (round(edge, 6) for edge in laid.relation.box(source.size))
+    pixels = laid.tone.apply(render(clean.pixels, (left, top, right, bottom), target.size, Image.Resampling.LANCZOS))
+    facts = {"width": target.size[0], "height": target.size[1], "enlarged": False, "from_original": True}
+    return _fixed(Fix.RESIZE, _write_like(pixels, source, target), None, facts)
 
 
 def is_same_ratio(size: tuple[int, int], target: tuple[int, int], profile: Profile) -> bool:

@@ -92,8 +92,8 @@ def parse_pack(values: Mapping[str, Any], files: Sequence[bytes]) -> PackReport:
     return PackReport(facts, report, _count(outside, "differing_px"), values)
 
 
-def _facts(row: Mapping[str, Any]) -> FileFacts:
-    relation = row.get("relation")
+def parse_relation(relation: object) -> tuple[str, tuple[float, ...], float, tuple[str, ...]]:
+    """Geometry, matrix (9,), residual in pixels and steps of Relation.to_dict, or ReportMalformed."""
     if not isinstance(relation, dict) or relation.get("geometry") not in GEOMETRIES:
         raise ReportMalformed("relation")
     matrix, steps = relation.get("matrix"), relation.get("steps")
@@ -101,16 +101,26 @@ def _facts(row: Mapping[str, Any]) -> FileFacts:
         raise ReportMalformed("relation")
     if any(step not in STEPS for step in steps):
         raise ReportMalformed("relation steps")
+    return (
+        str(relation["geometry"]),
+        tuple(_number(value, "matrix") for value in matrix),
+        _number(relation.get("residual_px"), "residual_px"),
+        tuple(steps),
+    )
+
+
+def _facts(row: Mapping[str, Any]) -> FileFacts:
+    geometry, matrix, residual_px, steps = parse_relation(row.get("relation"))
     return FileFacts(
         role=str(row["role"]),
         sha256=str(row.get("sha256")),
         width=_count(row, "width"),
         height=_count(row, "height"),
         size_bytes=_count(row, "bytes"),
-        geometry=str(relation["geometry"]),
-        matrix=tuple(_number(value, "matrix") for value in matrix),
-        residual_px=_number(relation.get("residual_px"), "residual_px"),
-        steps=tuple(steps),
+        geometry=geometry,
+        matrix=matrix,
+        residual_px=residual_px,
+        steps=steps,
     )
 
 

@@ -5,14 +5,17 @@ from typing import Any
 
 from compliance.checks.profile import load_profile
 from compliance.packs.errors import FileRefused, PackError
+from compliance.packs.fix_table import Fix
 from compliance.packs.fixes import FixInput, apply_fix
 from compliance.packs.maker import PackInput, make_pack
+from compliance.packs.repair import relation_to_original, repair
 from compliance.packs.report import describe_pack
 from ledger.imaging.decode import decode_picture
 from ledger.imaging.thumbnail import make_thumbnails
 
 MAKE_PACK_TASK = "compliance.packs.worker_tasks:make_pack_task"
 FIX_TASK = "compliance.packs.worker_tasks:fix_task"
+REPAIR_TASK = "compliance.packs.worker_tasks:repair_task"
 
 
 def make_pack_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
@@ -60,6 +63,34 @@ def fix_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str, 
     except PackError as error:
         return {"refused": refusal(error)}, []
     return {"fixed": fixed.to_dict()}, [fixed.data]
+
+
+def repair_task(blobs: Sequence[bytes], params: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Several repairs of a hidden image. Blobs: hidden, main, and the original if there is one. Params: fixes (names of
+    fix_table.Fix), regions [[left, top, right, bottom]], profile, profile_version (or null).
+
+    Returns {"steps": values of Fixed.to_dict, "failures": [{fix, code, detail}], "relation": of the new file to the
+    original or null, "width", "height", "format"} and the new file with its previews; no bytes when no step was made.
+    """
+    profile = load_profile(str(params["profile"]), params.get("profile_version"))
+    regions = tuple((int(a), int(b), int(c), int(d)) for a, b, c, d in params.get("regions") or ())
+    original = blobs[2] if len(blobs) > 2 else None
+    done = repair(FixInput(blobs[0], blobs[1], original, regions), [Fix(name) for name in params["fixes"]], profile)
+    values: dict[str, Any] = {
+        "steps": [dict(step) for step in done.steps],
+        "failures": [{"fix": each.fix.value, "code": each.code, "detail": each.detail} for each in done.failures],
+    }
+    if not done.steps:
+        return values, []
+    picture = decode_picture(done.data)
+    relation = relation_to_original(original, done.data) if original is not None else None
+    values |= {
+        "relation": relation.to_dict() if relation else None,
+        "width": picture.image.width,
+        "height": picture.image.height,
+        "format": picture.format,
+    }
+    return values, [done.data, *(each.data for each in make_thumbnails(picture.image))]
 
 
 def refusal(error: PackError) -> dict[str, str]:

@@ -8,10 +8,12 @@ from typing import TypeVar
 from django.utils import translation
 from django.utils.translation import gettext
 
+from compliance.checks.answers import ADDED, PRODUCT
 from compliance.checks.check import PairReport
 from compliance.checks.report import parse_report
 from compliance.checks.words import gettext_noop
 from compliance.models import CheckRun
+from compliance.services.answers import Answers, by_number
 from compliance.services.check_sheet import CheckSheet, RuleLine, check_sheet
 from compliance.services.checks import DIFFERENCE
 from ledger.accounts.models import User
@@ -30,6 +32,10 @@ OURS = gettext_noop(
     "The verdict is this software's, by the limits named above. The marketplace decides by itself, and nobody has "
     "promised that it uses the same limits."
 )
+ANSWER_WORDS = {
+    PRODUCT: gettext_noop("the seller says that it belongs to the product"),
+    ADDED: gettext_noop("the seller says that it was added"),
+}
 NOT_APPLICABLE = "不适用 n/a"
 NOT_CHECKED = gettext_noop("Not checked:")
 
@@ -41,16 +47,21 @@ class CheckUnfinishedError(Exception):
 
 
 def receipt_of(*, actor: User | None, run: CheckRun) -> Certificate:
-    """The receipt of a check, made at the first call and the same bytes ever after. Raises CheckUnfinishedError."""
+    """The receipt of a check's newest entry, made at the first call and the same bytes ever after.
+
+    Raises CheckUnfinishedError.
+    """
     require_permission(actor, run.seller, Permission.VIEW)
     if run.statement is None:
         raise CheckUnfinishedError
-    report = parse_report(run.report)
+    newest = run.verdicts.select_related("statement__entry", "statement__seller").last()
+    statement = newest.statement if newest else run.statement
+    report, answers = parse_report(run.report), newest.answers if newest else run.answers
 
     def render(common: Common, attachments: Sequence[Attachment]) -> bytes:
-        return render_check_receipt(_document(run, report, common), attachments=attachments)
+        return render_check_receipt(_document(run, report, answers, common), attachments=attachments)
 
-    return issue(run.statement, render)
+    return issue(statement, render)
 
 
 def difference_picture(run: CheckRun) -> bytes | None:
@@ -63,8 +74,8 @@ def difference_picture(run: CheckRun) -> bytes | None:
         return None
 
 
-def _document(run: CheckRun, report: PairReport, common: Common) -> CheckReceiptDocument:
-    english, chinese = _both_languages(lambda: check_sheet(report))
+def _document(run: CheckRun, report: PairReport, answers: Answers, common: Common) -> CheckReceiptDocument:
+    english, chinese = _both_languages(lambda: check_sheet(report, by_number(answers)))
     return CheckReceiptDocument(
         common=common,
         main=file_facts(run.main_image),
@@ -72,22 +83,43 @@ def _document(run: CheckRun, report: PairReport, common: Common) -> CheckReceipt
         main_thumbnail=thumbnail(run.main_image, THUMBNAIL_PX),
         hidden_thumbnail=thumbnail(run.hidden_image, THUMBNAIL_PX),
         heatmap=difference_picture(run),
-        verdict=Verdict(report.verdict.value),
+        verdict=Verdict(english.verdict),
         rules=tuple(_rule(en, zh) for en, zh in zip(english.rules, chinese.rules, strict=True)),
         profile=f"{report.profile_id} v{report.profile_version}",
-        limits=_limits(english, chinese),
+        limits=(*_answers(english, chinese, answers), *_limits(english, chinese)),
     )
+
+
+def _answers(english: CheckSheet, chinese: CheckSheet, answers: Answers) -> tuple[Bilingual, ...]:
+    """Which findings rest on the seller's word, whose, and since when."""
+    said = []
+    for each in answers:
+        en, zh = (sheet.findings[each["finding"] - 1] for sheet in (english, chinese))
+        words = _say_both(ANSWER_WORDS[each["answer"]])
+        who, at = each["by"] or "—", each["at"]
+        said.append(
+            Bilingual(
+                f"问题 {zh.number}（{zh.rule} {zh.title}）：{words.zh}。{who}，{at}。",
+                f"Finding {en.number} ({en.rule} {en.title}): {words.en}. {who}, {at}.",
+            )
+        )
+    return tuple(said)
 
 
 def _rule(english: RuleLine, chinese: RuleLine) -> RuleResult:
     return RuleResult(
-        code=" ".join((english.rule, *english.codes)),
+        code=" ".join((english.rule, *english.codes, *_count(english))),
         name=Bilingual(chinese.title, english.title),
         verdict=Verdict(english.verdict),
         measured=NOT_APPLICABLE if english.had_nothing_to_measure else english.measured,
         allowed=english.allowed,
         source="; ".join(f"{limit.source} ({limit.status})" for limit in english.limits[:1]),
     )
+
+
+def _count(line: RuleLine) -> tuple[str, ...]:
+    """How many findings a rule made, where it made several, so that the receipt counts what the page counts."""
+    return (f"× {len(line.numbers)}",) if len(line.numbers) > 1 else ()
 
 
 def _limits(english: CheckSheet, chinese: CheckSheet) -> tuple[Bilingual, ...]:

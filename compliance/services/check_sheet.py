@@ -6,11 +6,12 @@ profile version that the check used.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext
 
+from compliance.checks.answers import PRODUCT, with_answers
 from compliance.checks.base import Box, Finding, Level, ListingRule, Rule, RuleOutcome, Value, Verdict
 from compliance.checks.check import PairReport
 from compliance.checks.codes import NOT_LOOKED_AT_TITLES, code_text, detail_text, forecast_share, reason_text
@@ -63,7 +64,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class FindingLine:
-    """One finding in words; number is the one drawn on the picture, place None means the whole file."""
+    """One finding in words; number is the one drawn on the picture, place None means the whole file.
+
+    answer: what the seller said to a question, product or added; empty for an open question and for anything else.
+    """
 
     number: int
     rule: str
@@ -78,11 +82,17 @@ class FindingLine:
     measured: str
     allowed: str
     gauge: Gauge | None
+    answer: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """A question that waits for the seller."""
+        return self.level == Level.CONFIRM and not self.answer
 
 
 @dataclass(frozen=True, slots=True)
 class RuleLine:
-    """One rule's answer in words, with the limits it read and where they come from."""
+    """One rule's answer in words, with the limits it read and where they come from; numbers are its findings'."""
 
     rule: str
     title: str
@@ -94,6 +104,13 @@ class RuleLine:
     allowed: str
     reason: str
     limits: tuple[Limit, ...]
+    numbers: tuple[int, ...] = ()
+    gauge: Gauge | None = None
+
+    @property
+    def has_news(self) -> bool:
+        """Something was found, or could not be told: what a reader in a hurry has to see."""
+        return bool(self.numbers) or self.verdict != Verdict.PASSED
 
     @property
     def had_nothing_to_measure(self) -> bool:
@@ -120,15 +137,30 @@ class CheckSheet:
     def errors(self) -> int:
         return sum(line.level == Level.ERROR for line in self.findings)
 
+    @property
+    def questions(self) -> int:
+        """How many findings wait for the seller's answer."""
+        return sum(line.is_open for line in self.findings)
 
-def check_sheet(report: PairReport) -> CheckSheet:
-    """The report in the language that is active now."""
+    @property
+    def loud_rules(self) -> tuple[RuleLine, ...]:
+        return tuple(line for line in self.rules if line.has_news)
+
+    @property
+    def quiet_rules(self) -> tuple[RuleLine, ...]:
+        """Rules that passed without a finding, or had nothing to measure."""
+        return tuple(line for line in self.rules if not line.has_news)
+
+
+def check_sheet(report: PairReport, answers: Mapping[int, str] | None = None) -> CheckSheet:
+    """The report in the language that is active now, with the seller's answers by the finding's number."""
+    report, given = with_answers(report, answers or {}), answers or {}
     profile = used_profile(report.profile_id, report.profile_version)
     return CheckSheet(
         verdict=report.verdict.value,
         state=VERDICT_STATES[report.verdict],
-        findings=finding_lines(report.findings),
-        rules=tuple(_rule_line(outcome, profile) for outcome in report.outcomes),
+        findings=finding_lines(report.findings, given),
+        rules=tuple(_rule_line(outcome, profile, _numbers(report, outcome.rule)) for outcome in report.outcomes),
         not_looked_at=tuple((rule, _say(NOT_LOOKED_AT_TITLES.get(rule, rule))) for rule in report.not_looked_at),
         reasons=_reasons(report.outcomes),
         profile=profile,
@@ -137,9 +169,16 @@ def check_sheet(report: PairReport) -> CheckSheet:
     )
 
 
-def finding_lines(findings: Sequence[Finding]) -> tuple[FindingLine, ...]:
+def finding_lines(findings: Sequence[Finding], answers: Mapping[int, str] | None = None) -> tuple[FindingLine, ...]:
     """Findings in the language that is active now, numbered in their order."""
-    return tuple(_finding_line(number, finding) for number, finding in enumerate(findings, start=1))
+    return tuple(
+        _finding_line(number, finding, (answers or {}).get(number, ""))
+        for number, finding in enumerate(findings, start=1)
+    )
+
+
+def _numbers(report: PairReport, rule: str) -> tuple[int, ...]:
+    return tuple(number for number, each in enumerate(report.findings, start=1) if each.rule == rule)
 
 
 def used_profile(profile_id: str, version: int) -> Profile | None:
@@ -184,10 +223,10 @@ def format_allowed(rule: str, value: Value | None, unit: str) -> str:
     return f"{'≥' if rule in AT_LEAST else '≤'} {words}"
 
 
-def gauge_of(finding: Finding) -> Gauge | None:
-    """The finding on a scale; None where there is nothing to draw, for words and for "none allowed"."""
+def gauge_of(finding: Finding | RuleOutcome) -> Gauge | None:
+    """What was measured on a scale; None where there is nothing to draw, for words and for "none allowed"."""
     measured, allowed = finding.measured, finding.allowed
-    if isinstance(measured, str) or isinstance(allowed, str) or allowed <= 0:
+    if not isinstance(measured, int | float) or not isinstance(allowed, int | float) or allowed <= 0:
         return None
     if finding.unit == "ssim":
         first, last = SSIM_FROM, 1.0
@@ -201,7 +240,7 @@ def gauge_of(finding: Finding) -> Gauge | None:
     return Gauge(at(measured), *band)
 
 
-def _finding_line(number: int, finding: Finding) -> FindingLine:
+def _finding_line(number: int, finding: Finding, answer: str) -> FindingLine:
     text = code_text(finding.code)
     rule = _rule(finding.rule)
     measured, detail = format_value(finding.measured, finding.unit), _say(detail_text(finding.detail))
@@ -219,7 +258,7 @@ def _finding_line(number: int, finding: Finding) -> FindingLine:
         rule_title=_say(rule.title) if rule else finding.rule,
         code=finding.code,
         level=finding.level.value,
-        state=LEVEL_STATES[finding.level],
+        state="passed" if answer == PRODUCT else LEVEL_STATES[finding.level],
         title=_say(text.title),
         advice=_say(text.advice),
         detail=detail,
@@ -227,10 +266,11 @@ def _finding_line(number: int, finding: Finding) -> FindingLine:
         measured=measured,
         allowed=format_allowed(finding.rule, finding.allowed, finding.unit),
         gauge=gauge_of(finding),
+        answer=answer,
     )
 
 
-def _rule_line(outcome: RuleOutcome, profile: Profile | None) -> RuleLine:
+def _rule_line(outcome: RuleOutcome, profile: Profile | None, numbers: tuple[int, ...]) -> RuleLine:
     rule = _rule(outcome.rule)
     limits: tuple[Limit, ...] = ()
     if rule is not None and profile is not None:
@@ -246,6 +286,8 @@ def _rule_line(outcome: RuleOutcome, profile: Profile | None) -> RuleLine:
         allowed=format_allowed(outcome.rule, outcome.allowed, outcome.unit),
         reason=_say(reason_text(outcome.reason)),
         limits=limits,
+        numbers=numbers,
+        gauge=gauge_of(outcome),
     )
 
 

@@ -7,7 +7,6 @@ run and its entry in one transaction. Running it twice changes nothing.
 from __future__ import annotations
 
 import hashlib
-import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from compliance.checks.profile import load_profile
 from compliance.checks.report import parse_report
 from compliance.checks.worker_tasks import CHECK_PAIR_TASK
 from compliance.models import CheckRun, Finding, RunState
-from compliance.services.check_sheet import VERDICT_STATES
+from compliance.services.answers import known_answers, record_draft, settled_report
 from compliance.services.original_lookup import find_original
 from compliance.services.outdated import CHECK, outdate_checks
 from compliance.services.sku_images import with_sku_rule
@@ -34,13 +33,11 @@ from ledger.imaging.sandbox import TaskResult
 from ledger.imaging.scan import FileScan, scan_picture
 from ledger.models import Blob, ImageFile, ImageState, Original
 from ledger.services.blobs import BlobUnreadableError, read_blob, seal_files, write_part
-from ledger.services.identity import identity_document
 from ledger.services.job_context import JobError
 from ledger.services.jobs import REQUEUABLE, UNFINISHED, JobStateError, enqueue_job, requeue_job
-from ledger.services.log import Draft, append_statements, lock_head
+from ledger.services.log import append_statements, lock_head
 from ledger.services.originals import Upload, image_row
 from ledger.services.pictures import THUMBNAILS, pixel_pool
-from ledger.tlog.claims import CheckFinding, ClaimFile, NamedVersion, check_recorded_claim
 
 KIND = "checks.run"
 MAIN, HIDDEN = "main", "hidden"
@@ -79,20 +76,23 @@ def start_check(
     actor: User | None,
     seller: Seller,
     main: Upload | ImageFile,
-    hidden: Upload,
+    hidden: Upload | ImageFile,
     category: str = "",
     profile_id: str,
+    sku: str = "",
     request_id: str = "",
 ) -> CheckRun:
     """Seal both files and have a worker check them; the same request with the same files gives the first run.
 
-    main may be a picture of this seller that an earlier check sealed. Raises PairRefusedError and ProfileUnknown.
+    Either may be a picture of this seller that is sealed already. Raises PairRefusedError and ProfileUnknown.
     """
     require_permission(actor, seller, Permission.CHECK)
     profile = load_profile(profile_id)
-    if isinstance(main, ImageFile) and main.seller_id != seller.pk:
-        raise ValueError("the main image belongs to another seller")
-    number = _run_number(seller, request_id, (_digest(main), _digest(hidden)), (profile.id, category))
+    sealed = {side: file for side, file in ((MAIN, main), (HIDDEN, hidden)) if isinstance(file, ImageFile)}
+    if any(image.seller_id != seller.pk for image in sealed.values()):
+        raise ValueError("a picture of the pair belongs to another seller")
+    choices = (profile.id, category, *([sku] if sku else []))
+    number = _run_number(seller, request_id, (_digest(main), _digest(hidden)), choices)
     runs = CheckRun.objects.of(seller).filter(number=number)
     known: CheckRun | None = runs.first()
     if known is not None:
@@ -102,16 +102,17 @@ def start_check(
     blobs = seal_files(seller=seller, contents=[upload.content for upload in uploads.values()])
     try:
         with transaction.atomic():
-            images = _save_images(seller, uploads, scans, blobs)
+            images = sealed | _save_images(seller, uploads, scans, blobs)
             run: CheckRun = CheckRun.objects.create(
                 number=number,
                 seller=seller,
                 actor=actor,
-                main_image=main if isinstance(main, ImageFile) else images[MAIN],
+                main_image=images[MAIN],
                 hidden_image=images[HIDDEN],
                 profile_id=profile.id,
                 profile_version=str(profile.version),
                 category=category,
+                sku=sku,
             )
             _enqueue(run, actor)
     except IntegrityError:  # the same request at the same moment: it was first
@@ -129,7 +130,7 @@ def _enqueue(run: CheckRun, actor: User | None) -> None:
     run.save(update_fields=["job"])
 
 
-def _run_number(seller: Seller, request_id: str, digests: tuple[bytes, bytes], choices: tuple[str, str]) -> str:
+def _run_number(seller: Seller, request_id: str, digests: tuple[bytes, bytes], choices: tuple[str, ...]) -> str:
     """The run's number, drawn from the request so that sending it again finds the first run.
 
     Keyed with the site's secret, because the number is public and must not be guessed from a request id. The files are
@@ -271,9 +272,12 @@ def _record(run: CheckRun, report: PairReport, pictures: Sequence[bytes], starte
         blob.save(force_insert=True)
         _save_sizes(run.main_image, report.main.width, report.main.height)
         _save_sizes(run.hidden_image, report.hidden.width, report.hidden.height)
-        (run.statement,) = append_statements(seller=run.seller, actor=run.actor, drafts=[_draft(run, report)])
+        run.answers = known_answers(run, report)
+        draft = record_draft(run, report, actor=run.actor, request_id=f"check-{run.number}", number=run.number)
+        (run.statement,) = append_statements(seller=run.seller, actor=run.actor, drafts=[draft])
         Finding.objects.bulk_create(_finding_rows(run, report))
-        run.heatmap, run.report, run.verdict = blob, report.to_dict(), report.verdict.value
+        run.heatmap, run.report = blob, {**report.to_dict(), "answers": run.answers}
+        run.verdict = settled_report(report, run.answers).verdict.value
         run.state, run.error_code, run.finished_at = RunState.DONE, "", timezone.now()
         run.took_ms = round((time.monotonic() - started) * 1000)
         run.save()
@@ -301,27 +305,6 @@ def _finding_rows(run: CheckRun, report: PairReport) -> list[Finding]:
         )
         for position, finding in enumerate(report.findings, start=1)
     ]
-
-
-def _draft(run: CheckRun, report: PairReport) -> Draft:
-    main, hidden = run.main_image, run.hidden_image
-    claim = check_recorded_claim(
-        secrets.token_bytes(32),
-        main=ClaimFile(MAIN, bytes(main.sha256), main.size_bytes),
-        hidden=ClaimFile(HIDDEN, bytes(hidden.sha256), hidden.size_bytes),
-        profile=NamedVersion(run.profile_id, run.profile_version),
-        verdict=report.verdict.value,
-        findings=[CheckFinding(each.rule, each.code, each.level.value) for each in report.findings],
-    )
-    return Draft(
-        kind="check.recorded",
-        claim=claim,
-        identity=identity_document(actor=run.actor, seller=run.seller),
-        request_id=f"check-{run.number}",
-        label=f"{main.file_name[:120]} / {hidden.file_name[:120]}",
-        outcome=VERDICT_STATES[report.verdict],
-        number=run.number,
-    )
 
 
 # Afterwards -----------------------------------------------------------------------------------------------------

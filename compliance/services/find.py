@@ -1,4 +1,5 @@
-"""One box that finds anything of a person's sellers: a proof number, the beginning of a SHA-256, a product, a file name.
+"""One box that finds anything of a person's sellers: a proof number, the beginning of a SHA-256, a product, a file name,
+and the error codes of marketplaces.
 
 Reads only, and only rows of sellers the person belongs to.
 """
@@ -12,7 +13,8 @@ from typing import Any
 
 from django.db.models import Q
 
-from compliance.models import CheckRun, Listing, SearchRun
+from compliance.models import CheckRun, CheckVerdict, Listing, SearchRun
+from compliance.services.code_search import CodeExplanation, find_codes
 from ledger.accounts.models import User
 from ledger.accounts.numbers import parse_number
 from ledger.models import Original
@@ -31,14 +33,18 @@ class Found:
     by_digest: Sequence[Original] = ()
     by_name: Sequence[Original] = ()
     listings: Sequence[Listing] = ()
+    codes: Sequence[CodeExplanation] = ()
 
     @property
     def is_empty(self) -> bool:
-        return not (self.by_digest or self.by_name or self.listings)
+        return not (self.by_digest or self.by_name or self.listings or self.codes)
 
 
 def find_by_number(user: User, text: str) -> Original | SearchRun | CheckRun | None:
-    """The thing with that proof number, typed in groups or not, with look-alike letters or not."""
+    """The thing with that proof number, typed in groups or not, with look-alike letters or not.
+
+    A later entry about a check leads to its check.
+    """
     number = parse_number(text)
     if number is None:
         return None
@@ -47,17 +53,19 @@ def find_by_number(user: User, text: str) -> Original | SearchRun | CheckRun | N
         found: Original | SearchRun | CheckRun | None = rows.visible_to(user).filter(number=number).first()
         if found is not None:
             return found
-    return None
+    later = CheckVerdict.objects.visible_to(user).filter(statement__number=number).select_related("run").first()
+    return later.run if later else None
 
 
 def find_everywhere(user: User, text: str) -> Found:
-    """Originals by digest and by name, and listings by product or title; text as typed."""
+    """Originals by digest and by name, listings by product or title, and error codes; text as typed."""
     digest = _digest_start(text)
     named = len(text) >= MIN_TEXT
     return Found(
         by_digest=_by_digest(user, digest) if digest else (),
         by_name=_by_name(user, text) if named else (),
         listings=_listings(user, text) if named else (),
+        codes=find_codes(text),
     )
 
 

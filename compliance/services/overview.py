@@ -75,7 +75,9 @@ def find_tasks(seller: Seller, now: datetime) -> Tasks:
     return Tasks(
         jobs=list(jobs.order_by("-pk")[: SHOWN + 1]),
         matches=_light(recent.filter(kind=QUERY, outcome="needs-you"), "search_run__image"),
-        failed_checks=_light(recent.filter(kind=CHECK, outcome="failed"), "check_run__hidden_image"),
+        failed_checks=_light(
+            recent.filter(kind=CHECK, outcome="failed", check_run__isnull=False), "check_run__hidden_image"
+        ),
         unopened=list(images.order_by("-pk")[: SHOWN + 1]),
     )
 

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils.translation import gettext
 
 from compliance.checks.base import Verdict
+from compliance.checks.codes import CodeText, code_text
 from compliance.checks.profile import Profile, load_profile
 from compliance.checks.quality_check import QualityReport, parse_quality
 from compliance.checks.worker_tasks import CHECK_QUALITY_TASK
@@ -51,6 +52,7 @@ class QualityLine:
     findings: tuple[FindingLine, ...]
     facts: tuple[tuple[str, str], ...]
     number: str = ""  # of its record; empty for a file that was refused
+    notes: tuple[CodeText, ...] = ()
 
 
 def check_pictures(
@@ -192,4 +194,9 @@ def _line(upload: Upload, report: QualityReport, number: str) -> QualityLine:
             (gettext("Area under text"), format_value(report.text_share, "share")),
         ),
         number=number,
+        notes=tuple(_translated(code_text(code)) for code in report.notes),
     )
+
+
+def _translated(text: CodeText) -> CodeText:
+    return CodeText(text.code, gettext(text.title), gettext(text.advice))

@@ -18,7 +18,8 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from compliance.checks.report import parse_report
 from compliance.forms import CheckForm
-from compliance.models import CheckRun, Finding, RunState
+from compliance.models import CheckRun, CheckVerdict, Finding, Repair, RunState
+from compliance.services.answers import by_number
 from compliance.services.check_receipt import CheckUnfinishedError, difference_picture, receipt_of
 from compliance.services.check_sheet import check_sheet
 from compliance.services.checks import (
@@ -31,7 +32,9 @@ from compliance.services.checks import (
     retry_check,
     start_check,
 )
+from compliance.services.repairs import offered_fixes
 from compliance.views.check_marks import marks_of
+from compliance.views.check_rows import failure_rows, finding_rows, step_rows
 from ledger.accounts.numbers import parse_number
 from ledger.accounts.permissions import Permission
 from ledger.forms import read_upload
@@ -53,7 +56,7 @@ def checks(request: HttpRequest) -> HttpResponse:
     """Two pictures and one button; below, what was checked before."""
     if request.method == "POST":
         return _start(request)
-    wanted = {name: request.GET.get(name, "") for name in ("category", "profile", "again")}
+    wanted = {name: request.GET.get(name, "") for name in ("category", "profile", "again", "sku")}
     return _form_page(request, CheckForm(initial={**wanted, "request_id": uuid.uuid4().hex}), {})
 
 
@@ -76,6 +79,7 @@ def _start(request: HttpRequest) -> HttpResponse:
             hidden=read_upload(values[HIDDEN]),
             category=values["category"],
             profile_id=values["profile"],
+            sku=values["sku"],
             request_id=values["request_id"],
         )
     except PairRefusedError as error:
@@ -123,7 +127,7 @@ def _state(run: CheckRun) -> str:
 def check(request: HttpRequest, number: str) -> HttpResponse:
     """One check: progress while it runs, then the picture with its findings. htmx asks for the progress alone."""
     related = ("seller", "job", "statement__entry", "main_image", "hidden_image", "original__image")
-    run: CheckRun = find_or_404(request, CheckRun.objects.select_related(*related), number)
+    run = _find_run(request, CheckRun.objects.select_related(*related), number)
     working = is_working(run)
     if request.htmx and not working:  # type: ignore[attr-defined]
         refresh: HttpResponse = HttpResponseClientRefresh()
@@ -132,9 +136,7 @@ def check(request: HttpRequest, number: str) -> HttpResponse:
     if working:
         context["every"] = SOON if timezone.now() - run.created_at < YOUNG else LATER
     if run.state == RunState.DONE:
-        report = parse_report(run.report)
-        sheet = check_sheet(report)
-        context |= {"report": report, "sheet": sheet, "marks": marks_of(sheet.findings, report.hidden)}
+        context |= _result(run)
     else:
         context["refused"] = run.report.get("refused")
         context["code"] = run.error_code or (run.job.error_code if run.job else "") or "check.lost"
@@ -142,6 +144,40 @@ def check(request: HttpRequest, number: str) -> HttpResponse:
     response = render(request, f"compliance/check_detail.html{fragment}", context)
     patch_vary_headers(response, ["HX-Request"])
     return response
+
+
+def _find_run(request: HttpRequest, runs: Any, number: str) -> CheckRun:
+    """The check of that number, or the one that a later entry of that number is about: history lists entries."""
+    try:
+        found: CheckRun = find_or_404(request, runs, number)
+    except Http404:
+        later = CheckVerdict.objects.visible_to(request.user).filter(statement__number=parse_number(number) or "")
+        entry = later.select_related("run").first()
+        if entry is None:
+            raise
+        found = find_or_404(request, runs, entry.run.number)
+    return found
+
+
+def _result(run: CheckRun) -> dict[str, Any]:
+    """What the page of a finished check shows beside the run itself."""
+    report, answers = parse_report(run.report), by_number(run.answers)
+    sheet, fixes = check_sheet(report, answers), offered_fixes(run)
+    repair = Repair.objects.of(run.seller).filter(check_run=run).select_related("run__hidden_image").first()
+    repairs = Repair.objects.of(run.seller).filter(run=run, state=RunState.DONE).select_related("check_run")
+    return {
+        "report": report,
+        "sheet": sheet,
+        "marks": marks_of(sheet.findings, report.hidden),
+        "rows": finding_rows(sheet, fixes, run.answers),
+        "fixes": len(fixes),
+        "repair": repair,
+        "steps": step_rows(repair.report) if repair else [],
+        "failures": failure_rows(repair.report) if repair else [],
+        "repairs": [(each, _state(each.check_run)) for each in repairs.order_by("-pk") if each.check_run],
+        "later": list(run.verdicts.select_related("statement__entry", "statement__actor")),
+        "request_id": uuid.uuid4().hex,
+    }
 
 
 @needs(Permission.CHECK)
@@ -197,8 +233,16 @@ def check_bundle(request: HttpRequest, number: str) -> HttpResponse:
 
 
 def _receipt(request: HttpRequest, number: str) -> tuple[CheckRun, Certificate]:
-    related = ("seller", "statement__entry", "statement__seller", "main_image__blob", "hidden_image__blob", "heatmap")
-    run: CheckRun = find_or_404(request, CheckRun.objects.select_related(*related), number)
+    related = (
+        "seller",
+        "original",
+        "statement__entry",
+        "statement__seller",
+        "main_image__blob",
+        "hidden_image__blob",
+        "heatmap",
+    )
+    run = _find_run(request, CheckRun.objects.select_related(*related), number)
     try:
         return run, receipt_of(actor=request.user, run=run)  # type: ignore[arg-type]
     except CheckUnfinishedError as error:

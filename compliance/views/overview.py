@@ -23,6 +23,7 @@ from compliance.services.overview import CHECK, KINDS, QUERY, REGISTERED, SHOWN,
 from compliance.services.sample import start_sample
 from compliance.services.standing import standings_of
 from compliance.standing.judge import WARNING
+from compliance.views.codes import code_rows
 from ledger.accounts.middleware import SESSION_KEY
 from ledger.accounts.models import Role, Seller
 from ledger.accounts.permissions import Permission
@@ -217,6 +218,7 @@ def find(request: HttpRequest) -> HttpResponse:
     found = finding.find_everywhere(request.user, text)  # type: ignore[arg-type]
     several = len(request.desk.memberships) > 1  # type: ignore[attr-defined]
     context = {"find_q": text, "found": found, "several_sellers": several, "limit": finding.LIMIT}
+    context["codes"] = code_rows(found.codes)
     return render(request, "compliance/find.html", context)
 
 

@@ -40,6 +40,7 @@ KIND_NAMES = {
     "checks.batch": gettext_lazy("Check many pairs"),
     "checks.skus": gettext_lazy("Check the SKUs of a collage"),
     "checks.outdated": gettext_lazy("Compare checked main images with a catalogue"),
+    "repairs.run": gettext_lazy("Repair a hidden image"),
     "packs.make": gettext_lazy("Make packs"),
     SAMPLE: gettext_lazy("Draw sample data"),
 }

@@ -12,12 +12,14 @@ from PIL import Image
 from compliance.services.catalogues import find_or_create_catalogue
 from compliance.services.gallery import update_gallery
 from compliance.services.quality import check_pictures
+from compliance.services.repairs import run_repair, start_repair
 from compliance.services.search import Question, run_search, start_search
 from compliance.services.standing import Happening, record_event
 from ledger.accounts.services import add_store
+from ledger.models import Job, JobState
 from ledger.services.originals import Upload
 from tests.compliance.batches import begin_batch, finish_batch, pair_files, uploads
-from tests.compliance.check_pairs import PROFILE_ID, checked, form_files
+from tests.compliance.check_pairs import PROFILE_ID, WEBP, checked, form_files
 from tests.compliance.pack_orders import packed
 from tests.compliance.test_sku_sets import GOOD, checked_set
 from tests.factories import register_one
@@ -32,6 +34,31 @@ def catalogue(world: World) -> Mapping[str, Any]:
 
 def check(world: World) -> Mapping[str, Any]:
     return {"number": checked(world.seller).number}
+
+
+def mendable(world: World) -> Mapping[str, Any]:
+    return {"number": checked(world.seller, hidden=WEBP).number}
+
+
+def asked(world: World) -> Mapping[str, Any]:
+    """A check that asks one question."""
+    run = checked(world.seller)
+    question = {"rule": "H12", "code": "ERR_IMG_HID_TEXT", "level": "CONFIRM", "bbox": [10, 10, 90, 40]}
+    run.report["findings"].append({**question, "measured": 1, "allowed": 0, "unit": "marks", "detail": ""})
+    run.save()
+    return {"number": run.number}
+
+
+def repaired(world: World) -> Mapping[str, Any]:
+    run = checked(world.seller, hidden=WEBP)
+    return {"number": run_repair(start_repair(actor=None, run=run, fix="all").pk).number}
+
+
+def failed_repair(world: World) -> Mapping[str, Any]:
+    run = checked(world.seller, hidden=WEBP)
+    repair = start_repair(actor=None, run=run, fix="all")
+    Job.objects.filter(pk=repair.job_id).update(state=JobState.DEAD)
+    return {"number": repair.number}
 
 
 def pair(world: World) -> Mapping[str, Any]:
@@ -118,6 +145,13 @@ ROWS["compliance:check_heatmap"] = page(EVERYBODY, make=check)
 ROWS["compliance:check_difference"] = page(EVERYBODY, make=check)
 ROWS["compliance:check_receipt"] = page(EVERYBODY, make=check)
 ROWS["compliance:check_bundle"] = page(EVERYBODY, make=check)
+ROWS["compliance:check_repair"] = action(WORKERS, make=mendable, data={"fix": "all"})
+ROWS["compliance:check_answer"] = action(WORKERS, make=asked, data={"finding": "1", "answer": "product"})
+ROWS["compliance:check_again"] = action(WORKERS, make=check)
+ROWS["compliance:codes"] = page(EVERYBODY, query={"q": "MISMATCH"})
+ROWS["compliance:repair"] = page(EVERYBODY, make=failed_repair)
+ROWS["compliance:repair_retry"] = action(WORKERS, make=failed_repair)
+ROWS["compliance:repair_file"] = page(EVERYBODY, make=repaired)
 ROWS["compliance:quality"] = form(EVERYBODY, post=WORKERS, data=pictures, ok=200)
 ROWS["compliance:batches"] = form(EVERYBODY, post=WORKERS, data=pair_batch_files)
 ROWS["compliance:batch_template"] = page(EVERYBODY)

@@ -11,7 +11,7 @@ from compliance.checks.base import Level, Verdict
 from compliance.checks.errors import PictureRefused
 from compliance.checks.need import check_need
 from compliance.checks.opening import open_side
-from compliance.checks.quality_check import check_quality
+from compliance.checks.quality_check import check_quality, parse_quality
 from compliance.checks.screens import has_status_bar, is_screen_size
 from compliance.checks.worker_tasks import CHECK_QUALITY_TASK
 from ledger.imaging.sandbox import PixelPool
@@ -89,9 +89,17 @@ def test_lying_screens_are_screens():
     assert not is_screen_size(800, 800)
 
 
-@pytest.mark.parametrize(("quality", "expected"), [(75, ["WARN_IMG_RECOMPRESSED"]), (76, ["WARN_IMG_EXIF_LOST"])])
+@pytest.mark.parametrize(("quality", "expected"), [(75, ["WARN_IMG_RECOMPRESSED"]), (76, [])])
 def test_chat_programs_compress_hard(quality, expected):
     assert codes(encode(photo(), "JPEG", quality=quality)) == expected
+
+
+def test_missing_exif_alone_is_a_note_and_no_finding():
+    stripped = check(encode(photo(), "JPEG", quality=90))
+    assert (stripped.notes, stripped.findings) == (("WARN_IMG_EXIF_LOST",), ())
+    assert check(encode(photo(), "JPEG", quality=70)).notes == ()  # the warning about chat programs says it already
+    assert check(camera(photo())).notes == ()
+    assert parse_quality(json.loads(json.dumps(stripped.to_dict()))) == stripped
 
 
 def test_a_hard_compressed_file_with_exif_came_from_no_chat():
@@ -133,6 +141,7 @@ def test_the_report_is_stable_json():
         "category",
         "hidden_need",
         "timings_ms",
+        "notes",
         "profile",
     ]
     assert (fields["jpeg_quality"], fields["hidden_need"]) == (70, "mandatory")

@@ -40,6 +40,16 @@ def test_each_picture_is_answered_in_words(client):
     assert (Entry.objects.count() - 2, ImageFile.objects.count()) == before  # records, and no picture
 
 
+def test_a_file_without_exif_is_told_about_and_not_warned(client):
+    page = post(
+        client, upload("stripped.jpg", encode(product_photo(3, (700, 700)), "JPEG", quality=90))
+    ).content.decode()
+    assert "Nothing to improve." in page
+    assert "The file does not say with which camera" in page
+    assert 'href="#metadata"' in page
+    assert 'data-state="needs-you"' not in page
+
+
 def test_a_main_image_alone_is_asked_for_its_category(client):
     photo = upload("main.jpg", encode(product_photo(3, (700, 700)), "JPEG", exif=exif_bytes()))
     page = post(client, photo, category="shoes", without_hidden="on").content.decode()
