@@ -12,6 +12,8 @@ PRODUCT, ADDED = "product", "added"
 # What a finding weighs in an entry once the seller has said that it belongs to the product.
 ANSWERED_LEVEL = "ANSWERED"
 PLACE_UNITS = 10_000
+# Compression decides which of these one and the same lettering is called.
+LETTERING = frozenset({"ERR_IMG_HID_TEXT", "ERR_IMG_HID_LOGO", "ERR_IMG_HID_WATERMARK"})
 # Boxes of one print in two exports of a photo share far more than half of what they cover together.
 SAME_PLACE = 0.5
 
@@ -54,6 +56,11 @@ def relative_place(finding: Finding, width: int, height: int) -> list[int] | Non
         return None
     sides = (width, height, width, height)
     return [round(PLACE_UNITS * edge / max(1, side)) for edge, side in zip(finding.bbox, sides, strict=True)]
+
+
+def is_same_kind(code: str, other: str) -> bool:
+    """Whether an answer about the one says something about the other: the same code, or lettering of any name."""
+    return code == other or {code, other} <= LETTERING
 
 
 def is_same_place(first: Box, second: Box) -> bool:

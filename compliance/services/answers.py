@@ -19,6 +19,7 @@ from compliance.checks.answers import (
     ADDED,
     PRODUCT,
     entry_levels,
+    is_same_kind,
     is_same_place,
     open_questions,
     relative_place,
@@ -61,7 +62,8 @@ def known_answers(run: CheckRun, report: PairReport) -> Answers:
     found: Answers = []
     for number in open_questions(report):
         place = _place(report, number)
-        fitting = (row for row in rows if row.code == report.findings[number - 1].code and _fits(row, place))
+        code = report.findings[number - 1].code
+        fitting = (row for row in rows if is_same_kind(row.code, code) and _fits(row, place))
         row = next(fitting, None)
         if row is not None:
             found.append(_stored(number, row))
@@ -156,7 +158,11 @@ def _withdraw(actor: User | None, run: CheckRun, numbers: Sequence[int], report:
     shown = [each["id"] for each in run.answers if each["finding"] in numbers]
     rows = FindingAnswer.objects.of(run.seller).filter(Q(subject=subject_of(run)) | Q(pk__in=shown), withdrawn_at=None)
     codes_places = [(report.findings[number - 1].code, _place(report, number)) for number in numbers]
-    meant = [row.pk for row in rows if any(row.code == code and _fits(row, place) for code, place in codes_places)]
+    meant = [
+        row.pk
+        for row in rows
+        if any(is_same_kind(row.code, code) and _fits(row, place) for code, place in codes_places)
+    ]
     FindingAnswer.objects.filter(pk__in=meant).update(withdrawn_at=timezone.now(), withdrawn_by=actor)
 
 
