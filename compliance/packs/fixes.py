@@ -30,7 +30,7 @@ from compliance.packs.errors import (
 )
 from compliance.packs.fix_table import FIXES, SPECS, Fix, FixSpec
 from compliance.packs.jpeg import JpegForm, Pixels, encode_below, encode_jpeg, forms_from, own_forms, read_form, turned
-from compliance.packs.laying import lay_original, render
+from compliance.packs.laying import lay_original
 from compliance.packs.opening import Source, open_source
 from compliance.packs.strip import strip_jpeg, strip_png
 from ledger.imaging import structure
@@ -150,7 +150,7 @@ def resize_like(hidden: bytes, main: bytes, profile: Profile) -> Fixed:
 
 
 def enlarge_from_original(hidden: bytes, main: bytes, original: bytes, profile: Profile) -> Fixed:
-    """The hidden image's part of the original at the main image's size, in the hidden image's colours.
+    """The original laid into the main image's frame and colours, in place of a hidden image that is too small.
 
     Enlarging a small picture only blurs it, and the check sees that; the original still has the detail. Whatever was
     left on the hidden image is not on the original. Raises NothingToFix unless the picture would be enlarged.
@@ -160,11 +160,9 @@ def enlarge_from_original(hidden: bytes, main: bytes, original: bytes, profile: 
         raise NothingToFix(f"{source.size[0]} px wide")
     if not is_same_ratio(source.size, target.size, profile):
         raise RatioDiffers(f"{source.size[0]}x{source.size[1]} for {target.size[0]}x{target.size[1]}")
-    laid = lay_original(clean.pixels, source.pixels)
-    left, top, right, bottom = (round(edge, 6) for edge in laid.relation.box(source.size))
-    pixels = laid.tone.apply(render(clean.pixels, (left, top, right, bottom), target.size, Image.Resampling.LANCZOS))
+    laid = lay_original(clean.pixels, target.pixels)
     facts = {"width": target.size[0], "height": target.size[1], "enlarged": False, "from_original": True}
-    return _fixed(Fix.RESIZE, _write_like(pixels, source, target), None, facts)
+    return _fixed(Fix.RESIZE, _write_like(laid.pixels, source, target), None, facts)
 
 
 def is_same_ratio(size: tuple[int, int], target: tuple[int, int], profile: Profile) -> bool:

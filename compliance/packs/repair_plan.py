@@ -41,7 +41,8 @@ def _can_help(fix: Fix, finding: Finding, report: PairReport, *, has_original: b
     if fix is Fix.FROM_ORIGINAL:
         return has_original and _is_followed(report)
     if fix in {Fix.PAD, Fix.BACKGROUND}:
-        return report.background_deviation is not None and finding.rule != WHITE_RULE
+        is_white = any(each.rule == WHITE_RULE for each in report.findings)
+        return report.background_deviation is not None and not is_white
     codes = {FIXES.get(each.code) for each in report.findings}
     if fix is Fix.RESIZE:
         return Fix.PAD not in codes  # another ratio: resizing would stretch the product

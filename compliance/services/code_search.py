@@ -9,13 +9,14 @@ from django.utils.translation import gettext
 
 from compliance.checks.base import Rule
 from compliance.checks.codes import CODES, CodeText
-from compliance.checks.profile import Profile, load_profile
+from compliance.checks.profile import Limit, Profile, load_profile
 from compliance.checks.rules import RULES
 from compliance.packs.fix_table import FIXES, Fix
-from compliance.services.check_sheet import format_allowed
+from compliance.services.check_sheet import format_allowed, format_value
 
 MIN_PART = 3  # letters; two would match nearly every code
 SHOWN_PROFILE = "aliexpress-seed-2024"  # in its newest version
+BOUNDS = ("_max", "_min", "_max_bytes", "_above", "_tolerance_px")
 _PART = re.compile(r"[A-Z0-9_]+")
 
 
@@ -66,11 +67,12 @@ def _explain(text: CodeText) -> CodeExplanation:
 
 def _limits(rule: Rule, profile: Profile) -> tuple[CodeLimit, ...]:
     found = (profile.limit(name) for name in rule.limits if profile.has(name))
-    return tuple(
-        CodeLimit(
-            format_allowed(rule.id, ", ".join(each.value) if isinstance(each.value, tuple) else each.value, each.unit),
-            each.source,
-            each.status,
-        )
-        for each in found
-    )
+    return tuple(CodeLimit(_words(rule, each), each.source, each.status) for each in found)
+
+
+def _words(rule: Rule, limit: Limit) -> str:
+    """The limit with its direction; what is no bound but a choice of ours, such as a scale, stands for itself."""
+    value = ", ".join(limit.value) if isinstance(limit.value, tuple) else limit.value
+    if limit.name.endswith(BOUNDS):
+        return format_allowed(rule.id, value, limit.unit)
+    return format_value(value, limit.unit)
