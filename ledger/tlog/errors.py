@@ -133,6 +133,12 @@ class ParametersError(TlogError):
     code = "parameters"
 
 
+class AuditOrder(TlogError):
+    """An entry is well-formed but does not belong where it is stored: its number, log, link or time disagrees."""
+
+    code = "audit.order"
+
+
 # The tree and its proofs
 
 

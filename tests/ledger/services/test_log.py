@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -30,6 +28,7 @@ from ledger.services.setup import create_log
 from ledger.tlog import checkpoint as heads
 from ledger.tlog import claims, entry, merkle, note
 from ledger.tlog.errors import ClaimError
+from tests.log_checks import past_the_triggers
 
 pytestmark = pytest.mark.django_db
 
@@ -228,16 +227,6 @@ def test_the_log_is_made_once(log, settings):
 
 
 # The signer remembers ---------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def past_the_triggers() -> Iterator[None]:
-    """What only the owner of the database can do."""
-    connection.check_constraints()  # PostgreSQL alters no table while checks are pending
-    append_only.remove(connection)
-    yield
-    connection.check_constraints()
-    append_only.install(connection)
 
 
 def roll_back_to(size: int) -> None:

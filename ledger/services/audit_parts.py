@@ -1,0 +1,104 @@
+"""The parts of an audit beside the log itself: the documents behind the hashes, and the stored files.
+
+What a seller had erased is missing lawfully: an `erasure` entry says so, and only then is nothing reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+from ledger.models import Certificate, Entry, ImageFile, Statement
+from ledger.services.audit import Audit, Progress
+from ledger.services.blobs import BlobUnreadableError, read_blob
+from ledger.services.log import as_datetime
+from ledger.tlog.claims import parse_claim
+from ledger.tlog.entry import parse_entry, parse_utc_ms
+from ledger.tlog.errors import TlogError
+
+ROWS = 1000
+
+
+def audit_statements(audit: Audit, progress: Progress) -> None:
+    """Each entry has its statement, and claim and identity are the documents whose hashes the entry carries."""
+    part = audit.part("statements")
+    erased = _erased(audit)
+    for start in range(0, audit.size, ROWS):
+        stop = min(start + ROWS, audit.size)
+        rows = {row[0]: row for row in _statements(start, stop)}
+        for seq, body in Entry.objects.filter(seq__gte=start, seq__lt=stop).order_by("seq").values_list("seq", "body"):
+            part.checked += 1
+            if seq in rows:
+                _check_statement(audit, bytes(body), rows[seq], erased.get(seq, frozenset()))
+            elif seq not in erased:
+                part.wrong(f"statement of entry {seq}", "audit.statement_missing", "no statement is stored", seq)
+        progress("statements", stop, audit.size)
+
+
+def _statements(start: int, stop: int) -> Iterator[tuple[Any, ...]]:
+    rows = Statement.objects.filter(entry__gte=start, entry__lt=stop)
+    return rows.values_list("entry_id", "kind", "claim", "identity", "logged_at").iterator(chunk_size=ROWS)
+
+
+def _erased(audit: Audit) -> dict[int, frozenset[str]]:
+    """What erasure entries say is gone: entry number to the scopes named."""
+    erased: dict[int, frozenset[str]] = {}
+    for statement in Statement.objects.filter(kind="erasure").iterator():
+        try:
+            claim: Any = parse_claim("erasure", bytes(statement.claim))
+        except TlogError as error:
+            item = f"statement of entry {statement.entry_id}"
+            audit.part("statements").wrong(item, error.code, error.message, statement.entry_id)
+            continue
+        for named in claim["entries"]:
+            erased[named["seq"]] = erased.get(named["seq"], frozenset()) | frozenset(claim["scope"])
+    return erased
+
+
+def _check_statement(audit: Audit, body: bytes, row: tuple[Any, ...], erased: frozenset[str]) -> None:
+    seq, kind, claim, identity, logged_at = row
+    part, item = audit.part("statements"), f"statement of entry {seq}"
+    try:
+        entry = parse_entry(body)
+    except TlogError:
+        return  # named among the entries
+    if kind != entry.kind:
+        part.wrong(item, "audit.statement_kind", f"is kept as {kind}, the entry says {entry.kind}", seq)
+    if logged_at != as_datetime(parse_utc_ms(entry.ts)):
+        part.wrong(item, "audit.statement_time", f"is kept as of {logged_at.isoformat()}, logged {entry.ts}", seq)
+    for scope, document, prefix, expected in (
+        ("claim", bytes(claim), b"ledger/claim/v1\0", entry.claim),
+        ("identity", bytes(identity), b"ledger/identity/v1\0", entry.who),
+    ):
+        if not document and scope in erased:
+            continue
+        actual = sha256(prefix + document).digest()
+        if actual != expected:
+            detail = f"{scope} hashes to {actual.hex()}, the entry commits to {expected.hex()}"
+            part.wrong(item, f"audit.{scope}", detail, seq)
+
+
+def audit_blobs(audit: Audit, progress: Progress) -> None:
+    """Every kept file decrypts to the digest that was registered, every certificate to the one handed out."""
+    part = audit.part("blobs")
+    images = ImageFile.objects.select_related("blob").order_by("pk")
+    certificates = Certificate.objects.select_related("blob").order_by("pk")
+    total = images.count() + certificates.count()
+    for name, rows in (("picture", images), ("certificate", certificates)):
+        for row in rows.iterator(chunk_size=100):
+            part.checked += 1
+            if row.blob.wrapped_key:  # destroyed keys are erasure, which has its entry
+                _check_blob(audit, f"{name} {row.pk}", row)
+            progress("blobs", part.checked, total)
+
+
+def _check_blob(audit: Audit, item: str, row: ImageFile | Certificate) -> None:
+    try:
+        actual = sha256(read_blob(row.blob)).digest()
+    except BlobUnreadableError as error:
+        audit.part("blobs").wrong(item, "audit.blob_unreadable", str(error))
+        return
+    if actual != bytes(row.sha256):
+        detail = f"SHA-256 is {actual.hex()}, recorded is {bytes(row.sha256).hex()}"
+        audit.part("blobs").wrong(item, "audit.blob", detail)
