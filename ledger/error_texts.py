@@ -18,6 +18,10 @@ class ErrorText:
 
 
 TEXTS: dict[str, tuple[Any, Any]] = {
+    "export_folder": (
+        _("The folder does not hold an older state of this log."),
+        _("Choose an empty folder, or the one that was used before."),
+    ),
     # Admission: refused before anything was kept.
     "empty_file": (_("The file is empty."), _("Export the picture again and upload the new file.")),
     "too_large": (_("The file is larger than 50 MiB."), _("Export it as a JPEG of less than 50 MiB.")),

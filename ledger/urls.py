@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from ledger.views import history, jobs, log, originals, verify
+from ledger.views import explorer, history, jobs, log, originals, verify
 
 app_name = "ledger"
 
@@ -37,6 +37,11 @@ urlpatterns = [
     path("ledger/", log.log, name="log"),
     path("ledger/seal/", log.seal, name="seal"),
     path("ledger/checkpoints/<int:tree_size>/", log.checkpoint_file, name="checkpoint_file"),
+    path("log/", explorer.explorer, name="explorer"),
+    path("log/entries/<int:seq>/", explorer.entry, name="entry"),
+    path("log/entries/<int:seq>/proof", explorer.entry_proof, name="entry_proof"),
+    path("log/log.json", explorer.parameters, name="parameters"),
+    path("log/tile/<path:path>", explorer.tile, name="tile"),
     path("log/checkpoint", log.checkpoint, name="checkpoint"),
     path("log/policy", log.policy, name="policy"),
     path("verify/", verify.verify, name="verify"),

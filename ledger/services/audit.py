@@ -188,7 +188,7 @@ def check_piece(task: _Task) -> Piece:
 
 def _as_bytes(column: Sequence[object]) -> Sequence[bytes]:
     """What the driver gave: bytes, a view of them, or text where somebody stored text."""
-    if all(type(value) is bytes for value in column):
+    if set(map(type, column)) == {bytes}:
         return column  # type: ignore[return-value]
     return [value.encode("utf-8", "surrogateescape") if isinstance(value, str) else bytes(value) for value in column]  # type: ignore[call-overload]
 

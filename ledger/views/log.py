@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from ledger.accounts.permissions import Permission
@@ -59,6 +60,7 @@ def seal(request: HttpRequest) -> HttpResponse:
 
 @login_not_required
 @require_safe
+@never_cache
 def checkpoint(request: HttpRequest) -> HttpResponse:
     """The newest signed checkpoint, as text."""
     newest = latest_checkpoint()

@@ -54,6 +54,16 @@ def checkpoint(world: World) -> Mapping[str, Any]:
     return {"tree_size": signed.tree_size}
 
 
+def sealed_entry(world: World) -> Mapping[str, Any]:
+    checkpoint(world)
+    return {"seq": 0}
+
+
+def first_tile(world: World) -> Mapping[str, Any]:
+    checkpoint(world)
+    return {"path": "0/000.p/1"}
+
+
 def one_photo(world: World) -> Mapping[str, Any]:
     return {"files": SimpleUploadedFile("photo.jpg", PHOTO, "image/jpeg")}
 
@@ -79,6 +89,11 @@ ROWS["ledger:job_cancel"] = action(WORKERS, make=dead_job)
 ROWS["ledger:log"] = page(EVERYBODY)
 ROWS["ledger:seal"] = action(MANAGERS)
 ROWS["ledger:checkpoint_file"] = page(EVERYBODY, make=checkpoint, shared=True)
+ROWS["ledger:explorer"] = public_page()
+ROWS["ledger:entry"] = public_page(make=sealed_entry)
+ROWS["ledger:entry_proof"] = public_page(make=sealed_entry)
+ROWS["ledger:parameters"] = public_page()
+ROWS["ledger:tile"] = public_page(make=first_tile)
 ROWS["ledger:checkpoint"] = public_page(ok=404)  # nothing is signed in an empty log
 ROWS["ledger:policy"] = public_page()
 ROWS["ledger:verify"] = public_form(data=not_evidence, ok=200)

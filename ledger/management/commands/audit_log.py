@@ -7,7 +7,6 @@ object: audit, verdict, origin, size, root, first_wrong_entry, parts[], problems
 from __future__ import annotations
 
 import json
-import os
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -23,7 +22,6 @@ from ledger.services.tile_export import audit_tiles
 from ledger.tlog.verify import Verdict
 
 EXIT_CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.INDETERMINATE: 2}
-MAX_PROCESSES = 4
 BAR = 30
 
 
@@ -38,8 +36,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--processes",
             type=int,
-            default=min(MAX_PROCESSES, os.cpu_count() or 1),
-            help="how many processes read entries at once (default: one per processor, at most 4)",
+            default=1,
+            help="how many processes read entries at once; each costs some 60 MiB of memory",
         )
 
     def handle(self, *args: Any, processes: int, blobs: bool, tiles: Path | None, **options: Any) -> None:
