@@ -27,12 +27,14 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.path("ORIGINMARK_DATA", BASE_DIR / "data")
 # Keys and signer state live apart from the data, so that a data backup never holds them.
 KEYS_DIR = env.path("ORIGINMARK_KEYS", BASE_DIR / "keys")
+KEY_PASSPHRASE = env.secret("ORIGINMARK_KEY_PASSPHRASE", "")
 PUBLIC_URL = env.text("ORIGINMARK_PUBLIC_URL", "").rstrip("/")
 IS_PUBLIC = bool(PUBLIC_URL)
 if IS_PUBLIC and not PUBLIC_URL.startswith("https://"):
     raise ImproperlyConfigured(f"ORIGINMARK_PUBLIC_URL must start with https://, not {PUBLIC_URL!r}")
 PUBLIC_HOST = PUBLIC_URL.removeprefix("https://").split("/")[0].split(":")[0]
 REDIS_URL = env.secret("ORIGINMARK_REDIS_URL", "")
+WITNESS_QUORUM = env.integer("ORIGINMARK_WITNESS_QUORUM", 0, 0, 16)
 CHECKPOINT_INTERVAL_S = env.integer("ORIGINMARK_CHECKPOINT_INTERVAL_S", 60, minimum=1, maximum=60)
 UPLOAD_MAX_BYTES = 50 * 2**20  # what the product can process; marketplace limits are profiles
 

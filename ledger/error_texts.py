@@ -18,6 +18,20 @@ class ErrorText:
 
 
 TEXTS: dict[str, tuple[Any, Any]] = {
+    "key_locked": (
+        _("A key file is encrypted and the passphrase is missing or wrong."),
+        _("Set ORIGINMARK_KEY_PASSPHRASE (or ORIGINMARK_KEY_PASSPHRASE_FILE) and start again."),
+    ),
+    "key_unknown": (
+        _("The log has no such key."),
+        _("The page Ledger and log-keys.json list the keys with their ids."),
+    ),
+    "key_in_use": (_("This key still signs the log."), _("Replace it first with rotate_key, then revoke it.")),
+    "key_revoked": (
+        _("Signed by a key of this log that was revoked."),
+        _("Download the evidence anew: it is then signed by the present key."),
+    ),
+    "witness_setting": (_("This witness cannot be added or removed."), _("Check its name, its key and its address.")),
     "export_folder": (
         _("The folder does not hold an older state of this log."),
         _("Choose an empty folder, or the one that was used before."),

@@ -93,6 +93,47 @@ class Checkpoint(models.Model):
         return f"checkpoint of {self.tree_size}"
 
 
+class Witness(models.Model):
+    """Somebody outside who cosigns checkpoints after checking that the log only grew; chosen by the operator."""
+
+    name = models.CharField(max_length=60, unique=True)  # how groups and pages call it
+    vkey = models.TextField()
+    url = models.CharField(max_length=500)  # add-checkpoint is appended
+    allows_local = models.BooleanField(default=False)  # its address may be inside this network
+    is_enabled = models.BooleanField(default=True)
+    seen_size = models.BigIntegerField(default=0)  # of the last checkpoint it is known to have cosigned
+    failures = models.IntegerField(default=0)  # in a row
+    rest_until = models.DateTimeField(null=True)  # not asked before
+    last_error = models.CharField(max_length=60, blank=True)
+    last_error_detail = models.CharField(max_length=300, blank=True)
+    last_cosigned_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Cosignature(models.Model):
+    """One more signature line under a checkpoint: a witness's, or the log's own with its ML-DSA key."""
+
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.CASCADE, related_name="cosignatures")
+    witness = models.ForeignKey(Witness, null=True, on_delete=models.SET_NULL, related_name="cosignatures")
+    name = models.CharField(max_length=255)
+    key_id = models.CharField(max_length=8)
+    line = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [models.UniqueConstraint(fields=["checkpoint", "name", "key_id"], name="cosignature_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.checkpoint_id}"
+
+
 class Statement(models.Model):
     """What an entry says, for those who may read it: the salted claim and identity documents and whose they are.
 

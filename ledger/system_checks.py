@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connection
 
 from ledger import append_only
+from ledger.services.keys import unprotected
 
 SQLITE_FULL = 2
 
@@ -59,3 +61,13 @@ def check_append_only(databases: Any = None, **kwargs: Any) -> list[CheckMessage
         return []
     hint = "A table was altered or restored without them; see docs/trust.md."
     return [Error(f"Append-only triggers are missing: {', '.join(names)}.", hint=hint, id="ledger.E003")]
+
+
+@register(Tags.security)
+def check_key_files(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Key files may lie unencrypted on one's own machine, but not unnoticed."""
+    names = unprotected()
+    if not names:
+        return []
+    hint = "Set ORIGINMARK_KEY_PASSPHRASE and run: manage.py new_key"
+    return [checks.Warning(f"Key files are not encrypted: {', '.join(names)}.", hint=hint, id="ledger.W001")]

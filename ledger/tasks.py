@@ -9,6 +9,7 @@ from ledger.services.jobs import release_dead_workers, run_job, sweep_jobs
 from ledger.services.log import seal_if_due
 from ledger.services.periodic import periodic
 from ledger.services.pictures import analyse_pictures, extract_features, sweep_features, sweep_pictures
+from ledger.services.witnesses import COSIGN_JOB, cosign, cosign_if_due
 
 
 def run(job_id: int) -> None:
@@ -32,8 +33,14 @@ def register_zip(ctx: JobContext, **args: Any) -> dict[str, Any]:
     return archives.register_zip(ctx, **args)
 
 
+@job(COSIGN_JOB, timeout_s=300)
+def cosign_checkpoint(ctx: JobContext) -> dict[str, int]:
+    return {"cosigned": cosign()}
+
+
 periodic("jobs of dead workers", interval_s=1)(release_dead_workers)
 periodic("lost jobs", interval_s=2)(sweep_jobs)
 periodic("checkpoint", interval_s=5)(seal_if_due)
+periodic("witnesses", interval_s=5)(cosign_if_due)
 periodic("sealed pictures", interval_s=60)(sweep_pictures)
 periodic("missing features", interval_s=30)(sweep_features)

@@ -27,6 +27,8 @@ WITHOUT_SELLER = {
     "ledger.Entry": "part of the log; who it is about is in its statement",
     "ledger.TreeNode": "part of the log; holds hashes only",
     "ledger.Checkpoint": "part of the log; holds hashes only",
+    "ledger.Witness": "watches the one log of the site",
+    "ledger.Cosignature": "part of the log; holds a signature only",
     "ledger.Fingerprint": "belongs to a picture, which has a seller, and goes with it",
 }
 # Rows that may be nobody's: the reason why seller can be null.

@@ -142,8 +142,8 @@ def find_log_trouble(now: datetime) -> str:
     newest = Checkpoint.objects.order_by("-tree_size").first()
     try:
         keys.log_key()
-    except keys.KeyMissingError:
-        return "key_missing"
+    except keys.KeyMissingError as error:
+        return error.code
     try:
         _require_known(head, newest)
     except LogForkError as error:

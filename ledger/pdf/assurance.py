@@ -113,3 +113,10 @@ ASSURANCES: tuple[Assurance, ...] = (
 def assurance(level: int) -> Assurance:
     """The level's texts; ValueError outside 0..5."""
     return ASSURANCES[Level(level)]
+
+
+def level_with_witnesses(outside_level: int, *, is_witnessed: bool) -> int:
+    """The level once a witness quorum is counted in. It comes on top of outside time (L2 and above): a quorum shows that
+    there is one history, and L4 promises both.
+    """
+    return Level.L4 if is_witnessed and Level.L2 <= outside_level < Level.L4 else outside_level

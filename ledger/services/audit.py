@@ -20,7 +20,7 @@ from ledger import append_only
 from ledger.models import Checkpoint, Entry, LogHead, TreeNode
 from ledger.services import keys
 from ledger.services.entry_scan import EntryScan, WrongEntryError
-from ledger.services.log import log_head, own_policy
+from ledger.services.log import cosigned_note, full_policy, log_head
 from ledger.tlog.audit import PIECE, Piece, TreeWalk, hash_piece
 from ledger.tlog.checkpoint import parse_checkpoint
 from ledger.tlog.entry import genesis_prev, parse_entry, parse_utc_ms
@@ -206,7 +206,7 @@ class _TreeAudit:
         self._head = head
         self._walk = TreeWalk()
         self._signed = keys.read_signer_state(head.origin)
-        self._keys = [log.key for log in own_policy().logs]
+        self._keys = [log.key for log in full_policy().logs]
         self._agreed = 0  # entries that a signature covers and that agree with it
 
     def run(self, processes: int, progress: Progress) -> None:
@@ -281,7 +281,7 @@ class _TreeAudit:
         part, item = self._audit.part("checkpoints"), f"checkpoint {row.tree_size}"
         part.checked += 1
         try:
-            signed = parse_note(row.note.encode())
+            signed = parse_note(cosigned_note(row))
             said = parse_checkpoint(signed.text)
             verify_note(signed, self._keys)
         except SignatureUncheckable as error:

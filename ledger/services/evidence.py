@@ -20,7 +20,7 @@ from ledger.accounts.models import User
 from ledger.accounts.numbers import format_number
 from ledger.accounts.permissions import Permission, require_permission
 from ledger.models import Certificate, Checkpoint, ImageFile, ImageState, Original, Statement
-from ledger.pdf.assurance import assurance
+from ledger.pdf.assurance import assurance, level_with_witnesses
 from ledger.pdf.documents import (
     BUNDLE_NAME,
     Attachment,
@@ -35,8 +35,9 @@ from ledger.pdf.render import render_certificate
 from ledger.pdf.sign import sign_pdf
 from ledger.services import keys
 from ledger.services.blobs import read_blob, seal_files
-from ledger.services.log import covering_checkpoint, log_head, own_policy, proof_of
+from ledger.services.log import cosignature_lines, covering_checkpoint, log_head, own_policy, proof_of
 from ledger.services.pictures import analyse_pictures, thumbnail
+from ledger.services.witnesses import policy_with_witnesses, quorum_met
 from ledger.tlog import bundle, entry, note
 from ledger.tlog.proof import Proof
 
@@ -70,7 +71,8 @@ def core_files(evidence: Evidence, originals: dict[int, tuple[str, bytes]] | Non
         entry=bytes(statement.entry.body),
         parameters=bytes(log_head().parameters),
         proof=evidence.proof,
-        policy=own_policy(),
+        policy=policy_with_witnesses(own_policy()),
+        cosignatures=cosignature_lines(evidence.checkpoint),
         claim=bytes(statement.claim) or None,
         who=bytes(statement.identity) or None,
         originals=originals,
@@ -123,7 +125,7 @@ def common_part(evidence: Evidence, issued_at: datetime) -> Common:
         issued_at=issued_at,
         seller=statement.seller.name,
         ledger=_ledger_facts(evidence),
-        assurance=assurance(CHECKPOINT_SIGNED),
+        assurance=assurance(level_with_witnesses(CHECKPOINT_SIGNED, is_witnessed=quorum_met(evidence.checkpoint))),
         verify_url=verify_url(statement),
     )
 

@@ -1,7 +1,7 @@
-"""The key directory: log signing key, storage key, document signer, and the signer's last signed head.
+"""The key directory: log signing keys, storage key, document signer, and the signer's last signed head.
 
 It lives outside the data directory (ORIGINMARK_KEYS) so that a data backup never holds a key, and so that a restored
-old database meets a signer that remembers a newer head and refuses to sign.
+old database meets a signer that remembers a newer head and refuses to sign. With a passphrase the files are encrypted.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 
 from ledger.services.files import make_directories, write_durably
+from ledger.services.key_files import KeyFileError, is_encrypted, protect, reveal
+from ledger.tlog.mldsa import HAS_MLDSA
 
 LOG_KEY = "log-ed25519.pem"
+LOG_MLDSA_KEY = "log-mldsa44.key"
 STORAGE_KEY = "storage.key"
 SIGNER_STATE = "signer-state.json"
 DOCUMENT_KEY = "document-signer.key.pem"
 DOCUMENT_CERTIFICATE = "document-signer.crt.pem"
+SECRETS = (LOG_KEY, LOG_MLDSA_KEY, STORAGE_KEY, DOCUMENT_KEY)
 
 
 class KeyMissingError(Exception):
@@ -36,6 +39,15 @@ class KeyMissingError(Exception):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} is not in the key directory (ORIGINMARK_KEYS); start once with: manage.py up")
+
+
+class KeyLockedError(KeyMissingError):
+    """A key file is encrypted, and ORIGINMARK_KEY_PASSPHRASE is missing or another one."""
+
+    code = "key_locked"
+
+    def __init__(self, detail: str) -> None:
+        Exception.__init__(self, detail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,49 +69,99 @@ def _read(name: str) -> bytes:
         raise KeyMissingError(name) from None
 
 
+_revealed: dict[tuple[str, bytes], bytes] = {}  # opening a file costs a tenth of a second, on purpose
+
+
+def read_secret(name: str) -> bytes:
+    """The plain content of a key file; KeyMissingError, or KeyLockedError without the right passphrase."""
+    stored = _read(name)
+    if not is_encrypted(stored):
+        return stored
+    found = _revealed.get((name, stored))
+    if found is None:
+        try:
+            found = _revealed[name, stored] = reveal(stored, settings.KEY_PASSPHRASE, name)
+        except KeyFileError as error:
+            raise KeyLockedError(str(error)) from error
+    return found
+
+
+def write_secret(name: str, content: bytes) -> None:
+    """Write a key file durably, encrypted if there is a passphrase."""
+    make_directories(Path(settings.KEYS_DIR))
+    write_durably(_path(name), protect(content, settings.KEY_PASSPHRASE, name) if settings.KEY_PASSPHRASE else content)
+
+
+def unprotected() -> list[str]:
+    """Names of the key files that lie there unencrypted."""
+    return [name for name in SECRETS if _path(name).exists() and not is_encrypted(_path(name).read_bytes())]
+
+
+def encrypt_files() -> list[str]:
+    """Encrypt what is not; return the names. Each file is replaced in one step: a crash leaves the old or the new."""
+    names = unprotected() if settings.KEY_PASSPHRASE else []
+    for name in names:
+        write_secret(name, _read(name))
+    return names
+
+
 def create_missing_keys() -> list[str]:
     """Make whatever the key directory lacks; return the names made. Existing files are never touched."""
     make_directories(Path(settings.KEYS_DIR))
-    pem = Ed25519PrivateKey.generate().private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    wanted = {LOG_KEY: pem, STORAGE_KEY: secrets.token_hex(32).encode() + b"\n"}
+    wanted = {LOG_KEY: new_log_key(), STORAGE_KEY: secrets.token_hex(32).encode() + b"\n"}
+    if HAS_MLDSA:
+        wanted[LOG_MLDSA_KEY] = new_mldsa_key()
     made = [name for name in wanted if not _path(name).exists()]
     for name in made:
-        write_durably(_path(name), wanted[name])
+        write_secret(name, wanted[name])
     return made
+
+
+def new_log_key() -> bytes:
+    """A fresh Ed25519 key as its file's plain content."""
+    return Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def new_mldsa_key() -> bytes:
+    """A fresh ML-DSA-44 seed as its file's plain content."""
+    return secrets.token_hex(32).encode() + b"\n"
 
 
 def log_key() -> Ed25519PrivateKey:
     """The key that signs checkpoints."""
-    key = serialization.load_pem_private_key(_read(LOG_KEY), password=None)
+    return parse_log_key(read_secret(LOG_KEY))
+
+
+def parse_log_key(pem: bytes) -> Ed25519PrivateKey:
+    key = serialization.load_pem_private_key(pem, password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyMissingError(LOG_KEY)
     return key
 
 
+def mldsa_seed() -> bytes | None:
+    """The 32-byte seed of the log's ML-DSA key; None where this machine cannot sign with one or has none yet."""
+    if not HAS_MLDSA or not _path(LOG_MLDSA_KEY).exists():
+        return None
+    return bytes.fromhex(read_secret(LOG_MLDSA_KEY).decode().strip())
+
+
 def storage_key() -> bytes:
     """The 32 bytes that wrap every object's own key."""
-    return _cached_storage_key(str(_path(STORAGE_KEY)))
-
-
-@lru_cache(maxsize=4)
-def _cached_storage_key(path: str) -> bytes:
-    try:
-        return bytes.fromhex(Path(path).read_text().strip())
-    except FileNotFoundError:
-        raise KeyMissingError(STORAGE_KEY) from None
+    return bytes.fromhex(read_secret(STORAGE_KEY).decode().strip())
 
 
 def document_signer() -> tuple[bytes, bytes] | None:
     """(private key PEM, certificate PEM) of the PDF signer, or None before the first run."""
     if not _path(DOCUMENT_CERTIFICATE).exists():
         return None
-    return _read(DOCUMENT_KEY), _read(DOCUMENT_CERTIFICATE)
+    return read_secret(DOCUMENT_KEY), _read(DOCUMENT_CERTIFICATE)
 
 
 def save_document_signer(key_pem: bytes, certificate_pem: bytes) -> None:
-    write_durably(_path(DOCUMENT_KEY), key_pem)
+    write_secret(DOCUMENT_KEY, key_pem)
     write_durably(_path(DOCUMENT_CERTIFICATE), certificate_pem)
 
 

@@ -13,14 +13,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from ledger.accounts.models import Seller, User
 from ledger.accounts.numbers import new_number
 from ledger.accounts.permissions import Permission, require_permission
-from ledger.models import Checkpoint, Entry, LogHead, Statement, TreeNode
+from ledger.models import Checkpoint, Cosignature, Entry, LogHead, Statement, TreeNode
 from ledger.services import keys
 from ledger.services.identity import system_identity
+from ledger.services.key_registry import KeyState, active_signers, log_keys
 from ledger.tlog import checkpoint as heads
 from ledger.tlog import claims, entry, merkle, note, policy, proof
 
@@ -189,10 +191,35 @@ def seal() -> Checkpoint | None:
         tree_head = heads.Checkpoint(head.origin, head.size, _root_of(head))
         state = keys.SignerState(tree_size=tree_head.size, root_hash=tree_head.root)
         keys.write_signer_state(head.origin, state)
-        signed = note.sign_note(heads.format_checkpoint(tree_head), [log_signer()])
-        return Checkpoint.objects.create(
+        return _sign(tree_head)
+
+
+def _sign(tree_head: heads.Checkpoint) -> Checkpoint:
+    """The checkpoint, with the second signature beside it: 3 kB that neither paper nor a stamped note needs to carry."""
+    text = heads.format_checkpoint(tree_head)
+    first, second = active_signers(tree_head.origin, now_ms() // 1000)
+    signed = note.sign_note(text, [first])
+    line = note.signature_line(second.key, second.sign(text)) if second else b""
+    with transaction.atomic():
+        checkpoint = Checkpoint.objects.create(
             tree_size=tree_head.size, root_hash=tree_head.root, note=signed.decode(), signed_at=timezone.now()
         )
+        if second:
+            Cosignature.objects.create(
+                checkpoint=checkpoint, name=second.key.name, key_id=second.key.key_id.hex(), line=line.decode()
+            )
+    return checkpoint
+
+
+def cosignature_lines(checkpoint: Checkpoint) -> bytes:
+    """Every further signature line under a checkpoint: the log's second one, and those of witnesses."""
+    lines = Cosignature.objects.filter(checkpoint=checkpoint).order_by("pk").values_list("line", flat=True)
+    return "".join(lines[: note.MAX_SIGNATURES - 1]).encode()
+
+
+def cosigned_note(checkpoint: Checkpoint) -> bytes:
+    """The checkpoint with all its signatures, as strangers get it."""
+    return checkpoint.note.encode() + cosignature_lines(checkpoint)
 
 
 def require_extension(head: LogHead, newest: Checkpoint | None) -> None:
@@ -255,5 +282,11 @@ def log_signer() -> note.Ed25519Signer:
 
 
 def own_policy() -> policy.Policy:
-    """The policy of this site: its own log key, no witnesses yet. What outsiders compare before they trust it."""
-    return policy.Policy(logs=(policy.PolicyLog(log_signer().key),))
+    """The policy of this site: its log's keys, revoked ones left out. What outsiders compare before they trust it."""
+    known = log_keys(log_head().origin)
+    return policy.Policy(logs=tuple(policy.PolicyLog(row.key) for row in known if row.state is not KeyState.REVOKED))
+
+
+def full_policy() -> policy.Policy:
+    """The same with revoked keys: for saying why a signature no longer counts, never for trusting one."""
+    return policy.Policy(logs=tuple(policy.PolicyLog(row.key) for row in log_keys(log_head().origin)))

@@ -19,6 +19,7 @@ from ledger.models import LogHead
 from ledger.pdf.sign import make_document_signer
 from ledger.services import keys
 from ledger.services.files import make_directories, write_durably
+from ledger.services.key_registry import note_present_keys
 from ledger.services.log import now_ms
 from ledger.tlog.entry import Parameters, format_parameters, format_utc_ms, genesis_prev
 from ledger.tlog.note import Ed25519Signer
@@ -32,10 +33,12 @@ def create_log() -> LogHead:
     with transaction.atomic():
         head = LogHead.objects.first()
         if head is not None:
+            note_present_keys(head.origin, format_utc_ms(now_ms()))
             return head
         origin = f"{_origin_host()}/{secrets.token_hex(4)}"
         key = Ed25519Signer(origin, keys.log_key().private_bytes_raw()).key
         parameters = format_parameters(Parameters(origin=origin, created=format_utc_ms(now_ms()), key=key))
+        note_present_keys(origin, format_utc_ms(now_ms()))
         return LogHead.objects.create(origin=origin, parameters=parameters, prev=genesis_prev(parameters))
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from ledger.models import Checkpoint, Entry, LogHead
 from ledger.services.audit import Audit, Progress
 from ledger.services.files import make_directories, read_capped, sync_directory, write_quickly
-from ledger.services.log import LogForkError, latest_checkpoint, log_head, own_policy, read_hashes
+from ledger.services.log import LogForkError, cosigned_note, latest_checkpoint, log_head, own_policy, read_hashes
+from ledger.services.witnesses import policy_with_witnesses
 from ledger.tlog import tiles
 from ledger.tlog.checkpoint import Checkpoint as TreeHead
 from ledger.tlog.checkpoint import parse_checkpoint
@@ -79,7 +80,7 @@ def export_tiles(*, folder: Path, progress: Callable[[int, int], None] = lambda 
     _require_older(head, newest, before, folder)
     make_directories(folder, PUBLIC_FOLDER)
     _write(folder / PARAMETERS, bytes(head.parameters))
-    _write(folder / POLICY, format_policy(own_policy()))
+    _write(folder / POLICY, format_policy(policy_with_witnesses(own_policy())))
     if newest is None:
         return Export(0, 2)
     wanted = list(tiles.tiles_of(newest.tree_size, before.size if before else 0))
@@ -87,7 +88,7 @@ def export_tiles(*, folder: Path, progress: Callable[[int, int], None] = lambda 
         _write(folder / tile.path, tile_bytes(tile))
         progress(done, len(wanted))
     _sync(folder, wanted)
-    _write(folder / CHECKPOINT, newest.note.encode())
+    _write(folder / CHECKPOINT, cosigned_note(newest))
     sync_directory(folder)
     for tile in wanted:
         if tile.width == TILE_WIDTH:  # the checkpoint that needed its partial forms has been replaced

@@ -7,7 +7,7 @@ A PDF is opened in the limited child process. The site's own key is the policy: 
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ledger.imaging.errors import ImagingError
@@ -16,11 +16,11 @@ from ledger.models import LogHead, Statement
 from ledger.pdf.documents import BUNDLE_NAME
 from ledger.services import keys
 from ledger.services.evidence import core_files, evidence_of
-from ledger.services.log import own_policy
+from ledger.services.log import full_policy, own_policy
 from ledger.tlog import bundle
 from ledger.tlog.bundle import Limits
-from ledger.tlog.errors import BundleError
-from ledger.tlog.verify import Report, Verdict, verify_bundle
+from ledger.tlog.errors import BundleError, SignatureMissing
+from ledger.tlog.verify import Check, Report, Verdict, verify_bundle
 
 MAX_EVIDENCE_BYTES = 64 * 2**20
 LIMITS = Limits(archive_bytes=MAX_EVIDENCE_BYTES, total_bytes=MAX_EVIDENCE_BYTES)
@@ -143,11 +143,28 @@ def _check_bundle(content: bytes) -> tuple[Report, bool]:
     report = verify_bundle(content, own_policy(), LIMITS)
     if report.verdict is Verdict.PASSED:
         return report, True
+    if _only_its_key_is_revoked(content, report):
+        return replace(report, checks=tuple(map(_as_revoked, report.checks))), True
     origins = {foreign.entry.log} if foreign.entry else set()
     origins |= {foreign.checkpoint.origin} if foreign.checkpoint else set()
     if origins and not LogHead.objects.filter(origin__in=origins).exists():
         return foreign, False
     return report, True
+
+
+def _only_its_key_is_revoked(content: bytes, report: Report) -> bool:
+    """Whether nothing is wrong but that its signer was revoked since: then it shows nothing, and contradicts nothing."""
+    found = report.disagreement
+    if found is None or found.code != SignatureMissing.code:
+        return False
+    return verify_bundle(content, full_policy(), LIMITS).verdict is Verdict.PASSED
+
+
+def _as_revoked(check: Check) -> Check:
+    if check.code != SignatureMissing.code:
+        return check
+    detail = "signed by a key of this log that was revoked; evidence made anew is signed by the present key"
+    return replace(check, verdict=Verdict.INDETERMINATE, code="key_revoked", detail=detail)
 
 
 def verify_own(statement: Statement) -> Report:

@@ -36,6 +36,7 @@ WHO = "who.json"
 PARAMETERS = "log.json"
 PROOF = "proof.tlog-proof"
 CHECKPOINT = "checkpoint"
+COSIGNATURES = "cosignatures"
 POLICY = "policy"
 CERTIFICATE = "certificate.pdf"
 VERIFY_TEXTS = ("VERIFY.zh.txt", "VERIFY.en.txt")
@@ -69,10 +70,12 @@ def core_files(
     claim: bytes | None = None,
     who: bytes | None = None,
     originals: Mapping[int, tuple[str, bytes]] | None = None,
+    cosignatures: bytes = b"",
 ) -> dict[str, bytes]:
     """The files of a core bundle without SHA256SUMS. claim and who only where they are disclosed.
 
     originals maps the number of a file in the claim, counted from 0, to its name extension and exact bytes.
+    cosignatures are further signature lines under the checkpoint.
     """
     files = {
         ENTRY: entry,
@@ -86,6 +89,8 @@ def core_files(
         files[CLAIM] = claim
     if who is not None:
         files[WHO] = who
+    if cosignatures:
+        files[COSIGNATURES] = cosignatures
     for number, (extension, data) in (originals or {}).items():
         files[original_name(number, extension)] = data
     return files

@@ -253,6 +253,12 @@ class CheckpointError(TlogError):
     code = "checkpoint.syntax"
 
 
+class WitnessRequest(TlogError):
+    """Not the body of an add-checkpoint request."""
+
+    code = "witness.request"
+
+
 class PolicyError(TlogError):
     code = "policy.syntax"
 

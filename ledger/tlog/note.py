@@ -1,8 +1,8 @@
 """Signed notes (C2SP signed-note): a text, a blank line, one signature line per key.
 
 Keys travel as vkey text, `name+id+base64(algorithm, public key)`. Private keys live with whoever signs, behind Signer.
-Known algorithms: Ed25519 (0x01) and timestamped Ed25519 cosignatures (0x04, C2SP tlog-cosignature). ML-DSA-44
-cosignatures (0x06) are read and carried, but not checked here yet: they are neither right nor wrong.
+Known algorithms: Ed25519 (0x01) and the cosignatures of C2SP tlog-cosignature with Ed25519 (0x04) and ML-DSA-44 (0x06).
+Where a tool is missing for one of them, its signature is neither right nor wrong.
 """
 
 import re
@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
 
-from ledger.tlog import b64, ed25519
+from ledger.tlog import b64, ed25519, mldsa
+from ledger.tlog.cosignature import Ed25519Cosigner, MlDsaCosigner, ed25519_message, mldsa_message, split_time
 from ledger.tlog.errors import (
     Base64Error,
     KeyAlgorithm,
@@ -99,6 +100,23 @@ class Ed25519Signer:
         return ed25519.sign(self.seed, message)
 
 
+@dataclass(frozen=True, slots=True)
+class CosignatureSigner:
+    """A cosigner, Ed25519 or ML-DSA-44, with the key that its signatures are checked with."""
+
+    cosigner: Ed25519Cosigner | MlDsaCosigner
+
+    @property
+    def key(self) -> VerifierKey:
+        name, seed = self.cosigner.name, self.cosigner.seed
+        if isinstance(self.cosigner, MlDsaCosigner):
+            return VerifierKey(name, ML_DSA_44_COSIGNATURE, mldsa.public_key(seed))
+        return VerifierKey(name, ED25519_COSIGNATURE, ed25519.public_key(seed))
+
+    def sign(self, message: bytes) -> bytes:
+        return self.cosigner.sign(message)
+
+
 # Keys
 
 
@@ -173,6 +191,11 @@ def parse_note(data: bytes) -> Note:
         raise NoteSyntax("no blank line between text and signatures")
     text, block = data[: split + 1], data[split + 2 :]
     _check_text(text)
+    return Note(text, parse_signature_lines(block))
+
+
+def parse_signature_lines(block: bytes) -> tuple[NoteSignature, ...]:
+    """The signatures behind 1 to 32 lines, each with its newline; NoteSyntax or Base64Error when malformed."""
     try:
         lines = block.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
@@ -181,7 +204,7 @@ def parse_note(data: bytes) -> Note:
         raise NoteSyntax("the last line has no newline")
     if not 1 <= len(lines) <= MAX_SIGNATURES:
         raise NoteSyntax(f"1 to {MAX_SIGNATURES} signature lines", actual=len(lines))
-    return Note(text, tuple(_parse_signature_line(line) for line in lines))
+    return tuple(_parse_signature_line(line) for line in lines)
 
 
 def _check_text(text: bytes) -> None:
@@ -257,14 +280,14 @@ def _verify_signature(key: VerifierKey, text: bytes, signature: bytes) -> None:
             expected=SIGNATURE_BYTES[key.algorithm],
             actual=len(signature),
         )
-    if key.algorithm == ED25519:
-        message = text
-    elif key.algorithm == ED25519_COSIGNATURE:
-        message = b"cosignature/v1\ntime %d\n" % int.from_bytes(signature[:8], "big") + text
-        signature = signature[8:]
-    else:
-        raise SignatureUncheckable(f"signature algorithm 0x{key.algorithm:02x} of {key.name} cannot be checked here")
     try:
-        ed25519.verify(key.public, message, signature)
+        if key.algorithm == ED25519:
+            ed25519.verify(key.public, text, signature)
+            return
+        time_s, signature = split_time(signature)
+        if key.algorithm == ED25519_COSIGNATURE:
+            ed25519.verify(key.public, ed25519_message(text, time_s), signature)
+        else:
+            mldsa.verify(key.public, mldsa_message(key.name, text, time_s), signature)
     except SignatureInvalid as error:
         raise SignatureInvalid(f"the signature of {key.name}+{key.key_id.hex()} does not fit the text") from error

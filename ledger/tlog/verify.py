@@ -25,7 +25,7 @@ from ledger.tlog.entry import (
 )
 from ledger.tlog.errors import BundleError, SignatureMissing, SignatureUncheckable, TlogError
 from ledger.tlog.merkle import leaf_hash, verify_inclusion
-from ledger.tlog.note import Note, VerifierKey, format_vkey, parse_note, verify_note
+from ledger.tlog.note import Note, VerifierKey, format_vkey, parse_note, parse_signature_lines, verify_note
 from ledger.tlog.policy import NO_QUORUM, Policy, PolicyLog, parse_policy
 from ledger.tlog.proof import Proof, parse_proof
 
@@ -317,12 +317,24 @@ class _Verifier:
         except TlogError as error:
             self._error("checkpoint", names.CHECKPOINT, error)
             return
+        self._cosignatures(self.note)
         origin = self.checkpoint.origin
         if self.parameters and origin != self.parameters.origin:
             detail = f"is of log {origin}, {names.PARAMETERS} describes {self.parameters.origin}"
             self._failed("checkpoint", names.CHECKPOINT, detail, "checkpoint.origin")
         else:
             self._passed("checkpoint", names.CHECKPOINT, f"{self.checkpoint.size} entries of {origin}")
+
+    def _cosignatures(self, note: Note) -> None:
+        """Further signatures under the checkpoint, in a file of their own, since they come later."""
+        if names.COSIGNATURES not in self.files:
+            return
+        try:
+            lines = parse_signature_lines(self.files[names.COSIGNATURES])
+        except TlogError as error:
+            self._error("cosignatures", names.COSIGNATURES, error)
+            return
+        self.note = Note(note.text, (*note.signatures, *lines))
 
     def _signature(self) -> None:
         own = self._own_policy()  # a malformed policy in the bundle is reported whichever policy decides
@@ -495,4 +507,4 @@ def _is_original(name: str) -> bool:
     return name.startswith(names.ORIGINALS)
 
 
-_KNOWN = frozenset({*REQUIRED, names.WHO, names.POLICY, *names.VERIFY_TEXTS})
+_KNOWN = frozenset({*REQUIRED, names.WHO, names.POLICY, names.COSIGNATURES, *names.VERIFY_TEXTS})

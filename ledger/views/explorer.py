@@ -6,7 +6,7 @@ epochs, clock anomalies) are about the log itself and are shown. Nothing beyond 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
@@ -18,7 +18,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
 from ledger.models import Checkpoint, Entry, LogHead, Statement
-from ledger.services.log import latest_checkpoint, log_head, proof_of
+from ledger.services.log import cosigned_note, latest_checkpoint, log_head, proof_of
 from ledger.services.tile_export import is_public, tile_bytes
 from ledger.tlog.claims import SALTED_KINDS
 from ledger.tlog.entry import Entry as Parsed
@@ -132,7 +132,8 @@ def _readable_claim(row: EntryRow) -> str:
 def entry_proof(request: HttpRequest, seq: int) -> HttpResponse:
     """The entry's proof as a file (C2SP tlog-proof)."""
     row, newest = _entry_or_404(seq)
-    response = HttpResponse(format_proof(proof_of(row, newest)), content_type=TEXT)
+    proof = replace(proof_of(row, newest), checkpoint=cosigned_note(newest))
+    response = HttpResponse(format_proof(proof), content_type=TEXT)
     response["Content-Disposition"] = f'attachment; filename="entry-{seq}.tlog-proof"'
     return response
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,8 +14,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from ledger.accounts.permissions import Permission
-from ledger.models import Checkpoint, LogHead
-from ledger.services.log import LogForkError, latest_checkpoint, log_head, log_signer, own_policy, seal_now
+from ledger.models import Checkpoint, LogHead, Witness
+from ledger.services.key_registry import log_keys
+from ledger.services.log import (
+    LogForkError,
+    cosigned_note,
+    latest_checkpoint,
+    log_head,
+    log_signer,
+    own_policy,
+    seal_now,
+)
+from ledger.services.witnesses import policy_with_witnesses
 from ledger.tlog.note import format_vkey
 from ledger.tlog.policy import format_policy
 from ledger.views.common import Page, explain_trouble, needs, seller_of
@@ -37,6 +48,9 @@ def log(request: HttpRequest) -> HttpResponse:
         "vkey": format_vkey(key),
         "key_id": f"{key.name}+{key.key_id.hex()}",
         "key_fingerprint": key.fingerprint,
+        "witnesses": Witness.objects.filter(is_enabled=True),
+        "quorum": settings.WITNESS_QUORUM,
+        "keys": log_keys(head.origin),
         "page": Page(Checkpoint.objects.all(), request),
     }
     return render(request, "ledger/log.html", context)
@@ -66,7 +80,7 @@ def checkpoint(request: HttpRequest) -> HttpResponse:
     newest = latest_checkpoint()
     if newest is None:
         raise Http404
-    return HttpResponse(newest.note, content_type=TEXT)
+    return HttpResponse(cosigned_note(newest), content_type=TEXT)
 
 
 @needs(Permission.VIEW)
@@ -76,7 +90,7 @@ def checkpoint_file(request: HttpRequest, tree_size: int) -> HttpResponse:
     found = Checkpoint.objects.filter(tree_size=tree_size).first()
     if found is None:
         raise Http404
-    return HttpResponse(found.note, content_type=TEXT)
+    return HttpResponse(cosigned_note(found), content_type=TEXT)
 
 
 @login_not_required
@@ -86,4 +100,4 @@ def policy(request: HttpRequest) -> HttpResponse:
     """The trust policy of this log: what a verifier compares with a copy from elsewhere before trusting it."""
     if not LogHead.objects.exists():
         raise Http404
-    return HttpResponse(format_policy(own_policy()), content_type=TEXT)
+    return HttpResponse(format_policy(policy_with_witnesses(own_policy())), content_type=TEXT)

@@ -45,7 +45,6 @@ def test_no_key_is_in_the_data_directory(log, settings):
 def test_a_missing_key_is_named(log, settings, name):
     (settings.KEYS_DIR / name).unlink()
     read = keys.log_key if name == keys.LOG_KEY else keys.storage_key
-    keys._cached_storage_key.cache_clear()
     with pytest.raises(keys.KeyMissingError, match=name):
         read()
 

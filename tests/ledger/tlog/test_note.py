@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from ledger.tlog import b64, ed25519
+from ledger.tlog import b64, ed25519, mldsa
 from ledger.tlog.errors import (
     Base64Error,
     KeyAlgorithm,
@@ -199,15 +199,20 @@ def test_of_two_known_keys_with_one_id_the_fitting_one_counts():
         assert verified(sign_note(TEXT, [signer]), first.key, second.key) == (signer.key,)
 
 
-def test_post_quantum_signature_alone_cannot_be_checked():
+CHECKPOINT = b"log.example/sample\n5\n" + b64.encode(bytes(32)).encode() + b"\n"
+
+
+def test_post_quantum_signature_alone_cannot_be_checked_without_a_tool(monkeypatch):
+    monkeypatch.setattr(mldsa, "HAS_MLDSA", False)
     signer = PostQuantum("pq.example")
     with pytest.raises(SignatureUncheckable):
-        verified(sign_note(TEXT, [signer]), signer.key)
+        verified(sign_note(CHECKPOINT, [signer]), signer.key)
 
 
-def test_post_quantum_signature_beside_a_checkable_one_is_no_obstacle():
+def test_post_quantum_signature_beside_a_checkable_one_is_no_obstacle(monkeypatch):
+    monkeypatch.setattr(mldsa, "HAS_MLDSA", False)
     signer = PostQuantum("pq.example")
-    assert verified(sign_note(TEXT, [signer, SIGNER]), signer.key, SIGNER.key) == (SIGNER.key,)
+    assert verified(sign_note(CHECKPOINT, [signer, SIGNER]), signer.key, SIGNER.key) == (SIGNER.key,)
 
 
 @pytest.mark.parametrize("length", [1, 63, 65, 72])

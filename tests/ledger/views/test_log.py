@@ -6,7 +6,7 @@ import pytest
 
 from ledger.models import Checkpoint, Original
 from ledger.services import keys
-from ledger.services.log import own_policy, seal
+from ledger.services.log import cosigned_note, own_policy, seal
 from ledger.tlog import checkpoint as heads
 from ledger.tlog import note
 from ledger.tlog.policy import parse_policy
@@ -72,7 +72,10 @@ def test_the_page_shows_the_key_and_every_checkpoint(client_of, original, bob):
 
 def test_one_checkpoint_as_text(client_of, original, bob):
     seal()
-    assert client_of(bob).get("/ledger/checkpoints/1/").content.decode() == Checkpoint.objects.get().note
+    assert (
+        client_of(bob).get("/ledger/checkpoints/1/").content.decode()
+        == cosigned_note(Checkpoint.objects.get()).decode()
+    )
     assert client_of(bob).get("/ledger/checkpoints/2/").status_code == 404
 
 
@@ -102,6 +105,6 @@ def test_the_page_costs_the_same_for_many_checkpoints(client_of, original, bob, 
     client = client_of(bob)
     for number in range(3):
         seal()
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             client.get(URL)
         register_one(original.seller, 10 + number)
