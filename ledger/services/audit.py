@@ -7,6 +7,7 @@ time, by several processes if asked: the ORM alone would cost more than all hash
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -194,8 +195,11 @@ def _as_bytes(column: Sequence[object]) -> Sequence[bytes]:
 
 
 def _in_child() -> None:
-    """A forked process must not share its parent's database connection."""
+    """A forked process must not share its parent's database connection, and reads everything once: no cache is needed."""
     connections.close_all()
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA cache_size=-1000")
 
 
 class _TreeAudit:
@@ -235,6 +239,7 @@ class _TreeAudit:
             yield from map(check_piece, tasks)
             return
         connections.close_all()
+        gc.freeze()  # a child that collects garbage would copy every page of ours that it looks at
         context = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(processes, context, initializer=_in_child) as pool:
             waiting: list[Future[Piece]] = [pool.submit(check_piece, task) for task in islice(tasks, processes + 1)]
