@@ -20,9 +20,10 @@ from ledger.imaging.errors import ImagingError
 from ledger.imaging.scan import FileScan, scan_picture
 from ledger.models import Blob, ImageFile, LogHead, Original, Statement
 from ledger.services.blobs import seal_files
+from ledger.services.group_commit import in_group
 from ledger.services.identity import identity_document
 from ledger.services.jobs import enqueue_job
-from ledger.services.log import Draft, append_statements, lock_head
+from ledger.services.log import Draft, append_statements
 from ledger.signals import originals_filed
 from ledger.tlog.claims import ClaimItem, image_registered_claim
 
@@ -97,11 +98,13 @@ def _register_batch(
     known = _Known(seller, admitted)
     fresh = _first_of_each(item for item in admitted if item not in known)
     blobs = seal_files(seller=seller, contents=[item.upload.content for item in fresh])
-    with transaction.atomic():
-        head = lock_head()
-        known = _Known(seller, admitted)  # another process may have been first while we wrote
+
+    def record(head: LogHead) -> tuple[_Known, list[tuple[_Admitted, Blob]], dict[bytes, Original]]:
+        known = _Known(seller, admitted)  # somebody else may have been first while we wrote
         unsealed = [(item, blob) for item, blob in zip(fresh, blobs, strict=True) if item not in known]
-        created = _create_rows(head, actor, seller, unsealed, category, store)
+        return known, unsealed, _create_rows(head, actor, seller, unsealed, category, store)
+
+    known, unsealed, created = in_group(record)
     firsts = {item.position for item, _blob in unsealed}
     found = _by_digest(seller, known.digests | {known.by_request[r] for r in known.by_request}) | created
     by_request = known.by_request | {item.upload.request_id: item.sha256 for item, _ in unsealed}

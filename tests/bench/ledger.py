@@ -1,8 +1,9 @@
-"""What the log costs in the database, as ratios inside one run. `python -m tests.bench.ledger audit|flips [ENTRIES]`.
+"""What the log costs in the database, as ratios inside one run. `python -m tests.bench.ledger audit|flips|append [ENTRIES]`.
 
 audit: entries checked per second against hashing the same entries and nodes from memory on one processor; bar 0.60, and
 at most 64 MiB of memory of its own. flips: every byte of every row of a log of 1,000 entries is changed in the database,
-and each time the audit has to name that entry.
+and each time the audit has to name that entry. append: one by one against fdatasync (bar 0.90), and 64 clients through
+group commit against a bare loop that commits 64 rows at a time on the same database (bar 0.50, p99 60 ms).
 
 Runs on a database of its own: a temporary SQLite file, or ORIGINMARK_DATABASE_URL with a name that ends in _bench.
 """
@@ -31,16 +32,20 @@ import django  # noqa: E402 - settings first
 
 django.setup()
 
-from django.db import connection, transaction  # noqa: E402
+from django.db import connection, connections, transaction  # noqa: E402
 
 from ledger import append_only  # noqa: E402
+from ledger.accounts.models import Seller  # noqa: E402
 from ledger.models import LogHead  # noqa: E402
 from ledger.services.audit import _Task, audit_log, check_piece  # noqa: E402
 from ledger.services.entry_scan import WrongEntryError  # noqa: E402
-from ledger.services.log import now_ms, seal  # noqa: E402
+from ledger.services.group_commit import in_group  # noqa: E402
+from ledger.services.log import append_statements, now_ms, seal  # noqa: E402
 from ledger.services.setup import prepare  # noqa: E402
 from ledger.tlog import entry, merkle  # noqa: E402
 from ledger.tlog.audit import PIECE  # noqa: E402
+from tests.factories import make_seller  # noqa: E402
+from tests.ledger.services.test_log import draft  # noqa: E402
 
 BATCH = 10_000
 BAR_AUDIT = 0.60
@@ -173,11 +178,74 @@ def _expect_named(task: _Task, seq: int) -> None:
     assert named == seq, f"a changed byte of entry {seq}: named was {named}"
 
 
+CLIENTS = 64
+BARE_ROW = 900  # bytes of an entry, its documents and their indexes, roughly
+
+
+def bench_append(count: int) -> None:
+    prepare()
+    seller = make_seller("bench")
+    single, _latencies = _append_by(1, count, seller)
+    grouped, latencies = _append_by(CLIENTS, count, seller)
+    syncs, bare = _fdatasync_rate(), _bare_rate(count * CLIENTS)
+    _expect_sound(1)
+    print(f"one by one: {single:,.0f}/s, fdatasync {syncs:,.0f}/s: {single / syncs:.2f} x")
+    p99 = latencies[len(latencies) * 99 // 100] * 1000
+    print(f"{CLIENTS} clients: {grouped:,.0f}/s, bare loop {bare:,.0f}/s: {grouped / bare:.2f} x, p99 {p99:.0f} ms")
+
+
+def _append_by(clients: int, each: int, seller: Seller) -> tuple[float, list[float]]:
+    """Entries per second over threads that append one by one, and how long each one waited, sorted."""
+    latencies: list[float] = []
+
+    def client() -> None:
+        for _ in range(each):
+            start = time.perf_counter()
+            one = draft(seller)
+            in_group(lambda head, one=one: append_statements(seller=seller, actor=None, drafts=[one], head=head))  # type: ignore[misc]
+            latencies.append(time.perf_counter() - start)
+        connections.close_all()
+
+    threads = [threading.Thread(target=client) for _ in range(clients)]
+    start = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return clients * each / (time.perf_counter() - start), sorted(latencies)
+
+
+def _fdatasync_rate(rounds: int = 300) -> float:
+    with (FOLDER / "synced").open("wb", buffering=0) as file:
+        start = time.perf_counter()
+        for _ in range(rounds):
+            file.write(bytes(4096))
+            os.fdatasync(file.fileno())
+        return rounds / (time.perf_counter() - start)
+
+
+def _bare_rate(count: int) -> float:
+    """Rows per second of a loop that only inserts and commits, 64 at a time."""
+    kind = "BLOB" if connection.vendor == "sqlite" else "BYTEA"
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE bench_bare (seq BIGINT PRIMARY KEY, body {kind})")
+        start = time.perf_counter()
+        for low in range(0, count, CLIENTS):
+            rows = [(seq, bytes(BARE_ROW)) for seq in range(low, low + CLIENTS)]
+            with transaction.atomic():
+                cursor.executemany("INSERT INTO bench_bare (seq, body) VALUES (%s, %s)", rows)
+        taken = time.perf_counter() - start
+        cursor.execute("DROP TABLE bench_bare")
+    return count / taken
+
+
 def main() -> None:
     what = sys.argv[1] if len(sys.argv) > 1 else ""
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     if what == "audit":
         bench_audit(count or 1_000_000)
+    elif what == "append":
+        bench_append(count or 50)
     elif what == "flips":
         bench_flips(count or 1000)
     else:

@@ -1,0 +1,128 @@
+"""Group commit: writers of one process that come at the same time share one transaction, and so one fsync.
+
+The first to come leads: it takes the head, does everybody's work in order, commits, and then wakes them; whoever comes
+meanwhile waits for the next round, led by one of them. Across processes the locked head keeps the rounds in one line.
+A result is handed out only after COMMIT. What one writer's work raises is that writer's alone; what the database
+itself reports (full disk, lost connection, lock timeout) ends the round for all of them, and nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from django.db import DatabaseError, IntegrityError, connection, transaction
+
+from ledger.models import LogHead
+from ledger.services.log import lock_head
+
+T = TypeVar("T")
+Work = Callable[[LogHead], T]
+MAX_ROUND = 64  # writers of one round: bounds how long the head is held, and how much one bad disk can refuse
+
+
+@dataclass(slots=True, eq=False)
+class _Ticket:
+    """One writer's work, and what became of it."""
+
+    work: Work[Any]
+    turn: threading.Event = field(default_factory=threading.Event)  # done, or now the leader
+    is_done: bool = False
+    result: Any = None
+    error: BaseException | None = None
+
+
+class _Line:
+    """The writers of this process, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._waiting: list[_Ticket] = []
+        self._has_leader = False
+
+    def run(self, work: Work[T]) -> T:
+        ticket = _Ticket(work)
+        with self._mutex:
+            self._waiting.append(ticket)
+            leads = not self._has_leader
+            self._has_leader = True
+        if not leads:
+            self._await_turn(ticket)
+        if not ticket.is_done:
+            self._lead()
+        if ticket.error is not None:
+            raise ticket.error
+        result: T = ticket.result
+        return result
+
+    def _await_turn(self, ticket: _Ticket) -> None:
+        try:
+            ticket.turn.wait()
+        except BaseException:  # this thread is being stopped: the others must not wait for it to lead
+            with self._mutex:
+                appointed = ticket.turn.is_set() and not ticket.is_done
+                if ticket in self._waiting:
+                    self._waiting.remove(ticket)
+                if appointed:
+                    self._appoint()
+            raise
+
+    def _appoint(self) -> None:
+        """Let the next in line lead. Called with the mutex held."""
+        self._has_leader = bool(self._waiting)
+        if self._waiting:
+            self._waiting[0].turn.set()
+
+    def _lead(self) -> None:
+        """One round, with our own ticket in it; then the next in line leads."""
+        with self._mutex:
+            members, self._waiting = self._waiting[:MAX_ROUND], self._waiting[MAX_ROUND:]
+        try:
+            _commit(members)
+        except BaseException as error:  # noqa: BLE001 - it is raised again in every thread it concerns
+            for ticket in members:
+                ticket.error = ticket.error or error
+        finally:
+            for ticket in members:
+                ticket.is_done = True
+                ticket.turn.set()
+            with self._mutex:
+                self._appoint()
+
+
+def _commit(members: list[_Ticket]) -> None:
+    """Everybody's work in one transaction; raises what spoils the round for all."""
+    with transaction.atomic():
+        head = lock_head()
+        if len(members) == 1:
+            members[0].result = members[0].work(head)
+            return
+        for ticket in members:
+            try:
+                with transaction.atomic():
+                    ticket.result = ticket.work(head)
+            except IntegrityError as error:
+                ticket.error = error
+            except DatabaseError:
+                # SQLite may have rolled everything back by itself: nothing after this could be relied on.
+                raise
+            except Exception as error:  # noqa: BLE001 - the writer's own, raised again in its thread
+                ticket.error = error
+            if ticket.error is not None:
+                head = lock_head()  # the failed work may have moved ours
+
+
+_line = _Line()
+
+
+def in_group(work: Work[T]) -> T:
+    """Do work(head) with the log's head locked, committed when this returns; others may share the transaction.
+
+    Inside a transaction of the caller's own it is simply done there: the caller commits.
+    """
+    if connection.in_atomic_block:
+        with transaction.atomic():
+            return work(lock_head())
+    return _line.run(work)
