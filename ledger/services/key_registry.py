@@ -49,11 +49,11 @@ def _present_keys(origin: str) -> list[VerifierKey]:
 
 
 def log_keys(origin: str) -> list[LogKey]:
-    """Every key that ever signed for this log, the active ones first. Before any is noted: those that lie there."""
+    """Every key that ever signed for this log: active ones first, Ed25519 before ML-DSA. Before any is noted: those that lie there."""
     found = [row for row in _read() if row.key.name == origin]
     if not found:
         found = [LogKey(key, KeyState.ACTIVE, "") for key in _present_keys(origin)]
-    return sorted(found, key=lambda row: row.state is not KeyState.ACTIVE)
+    return sorted(found, key=lambda row: (row.state is not KeyState.ACTIVE, row.key.algorithm))
 
 
 def note_present_keys(origin: str, now: str) -> None:
