@@ -69,10 +69,12 @@ def core_files(
     claim: bytes | None = None,
     who: bytes | None = None,
     originals: Mapping[int, tuple[str, bytes]] | None = None,
+    times: Mapping[str, bytes] | None = None,
 ) -> dict[str, bytes]:
     """The files of a core bundle without SHA256SUMS. claim and who only where they are disclosed.
 
-    originals maps the number of a file in the claim, counted from 0, to its name extension and exact bytes.
+    originals maps the number of a file in the claim, counted from 0, to its name extension and exact bytes. times are
+    the files of outside_time.time_files.
     """
     files = {
         ENTRY: entry,
@@ -82,6 +84,7 @@ def core_files(
         POLICY: format_policy(policy),
     }
     files |= {name: verify_text(name) for name in VERIFY_TEXTS}
+    files |= times or {}
     if claim is not None:
         files[CLAIM] = claim
     if who is not None:

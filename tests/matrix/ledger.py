@@ -78,6 +78,10 @@ ROWS["ledger:job_again"] = action(WORKERS, make=dead_job)
 ROWS["ledger:job_cancel"] = action(WORKERS, make=dead_job)
 ROWS["ledger:log"] = page(EVERYBODY)
 ROWS["ledger:seal"] = action(MANAGERS)
+# Only who runs the site decides about clocks, and on a site with several sellers no seller's role does.
+ROWS["ledger:clocks"] = form(EVERYBODY, post=frozenset())
+ROWS["ledger:clock_try"] = action(frozenset())
+ROWS["ledger:anchor"] = action(MANAGERS)
 ROWS["ledger:checkpoint_file"] = page(EVERYBODY, make=checkpoint, shared=True)
 ROWS["ledger:checkpoint"] = public_page(ok=404)  # nothing is signed in an empty log
 ROWS["ledger:policy"] = public_page()

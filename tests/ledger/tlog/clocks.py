@@ -43,13 +43,13 @@ def make_root(name: str = "Example root", *, start=NOW - 365 * DAY, end=NOW + 36
     return Issuer(key, _certificate(name, key, None, key, start=start, end=end, ca=True))
 
 
-def make_middle(root: Issuer, name: str = "Example middle", *, ca: bool = True, digest: Any = None) -> Issuer:
+def make_middle(root: Issuer, name: str = "Example middle", *, ca: bool = True, end=NOW + 365 * DAY) -> Issuer:
     key = ec.generate_private_key(ec.SECP256R1())
-    return Issuer(key, _certificate(name, key, root.certificate, root.key, ca=ca, digest=digest))
+    return Issuer(key, _certificate(name, key, root.certificate, root.key, ca=ca, end=end))
 
 
 def _certificate(
-    name, key, issuer, issuer_key, *, start=NOW - 30 * DAY, end=NOW + 365 * DAY, ca=False, usage=None, digest=None
+    name, key, issuer, issuer_key, *, start=NOW - 30 * DAY, end=NOW + 365 * DAY, ca=False, usage=None
 ) -> Certificate:
     builder = (
         x509.CertificateBuilder()
@@ -64,7 +64,7 @@ def _certificate(
     )
     if usage:
         builder = builder.add_extension(x509.ExtendedKeyUsage(usage[1]), critical=usage[0])
-    return builder.sign(issuer_key, digest or hashes.SHA256())
+    return builder.sign(issuer_key, hashes.SHA256())
 
 
 @dataclass
