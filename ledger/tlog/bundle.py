@@ -39,6 +39,7 @@ CHECKPOINT = "checkpoint"
 POLICY = "policy"
 CERTIFICATE = "certificate.pdf"
 VERIFY_TEXTS = ("VERIFY.zh.txt", "VERIFY.en.txt")
+VERIFY_PROGRAMS = ("verify.sh", "verify.py")
 ORIGINALS = "originals/"
 
 # The PDF carries the core bundle, so the sums inside the core bundle cannot cover the PDF; it is signed by itself.
@@ -83,7 +84,7 @@ def core_files(
         CHECKPOINT: proof.checkpoint,
         POLICY: format_policy(policy),
     }
-    files |= {name: verify_text(name) for name in VERIFY_TEXTS}
+    files |= {name: verify_text(name) for name in VERIFY_TEXTS + VERIFY_PROGRAMS}
     files |= times or {}
     if claim is not None:
         files[CLAIM] = claim
@@ -102,7 +103,7 @@ def original_name(number: int, extension: str) -> str:
 
 
 def verify_text(name: str) -> bytes:
-    """The instructions for checking a bundle by hand, as they go into every bundle."""
+    """The instructions and programs for checking a bundle without us, as they go into every bundle."""
     return resources.files("ledger.tlog").joinpath("data", name).read_bytes()
 
 

@@ -543,4 +543,4 @@ def _is_read(name: str) -> bool:
     return _is_original(name) or is_time_file(name)
 
 
-_KNOWN = frozenset({*REQUIRED, names.WHO, names.POLICY, *names.VERIFY_TEXTS})
+_KNOWN = frozenset({*REQUIRED, names.WHO, names.POLICY, *names.VERIFY_TEXTS, *names.VERIFY_PROGRAMS})

@@ -221,7 +221,7 @@ def test_the_page_costs_a_fixed_number_of_queries(client_of, original, alice, dj
     with django_assert_num_queries(12):
         client.get(named("original", original))
     client.get(named("original_certificate", original))
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(12):
         client.get(named("original", original))
 
 
