@@ -36,6 +36,10 @@ PUBLIC_HOST = PUBLIC_URL.removeprefix("https://").split("/")[0].split(":")[0]
 REDIS_URL = env.secret("ORIGINMARK_REDIS_URL", "")
 WITNESS_QUORUM = env.integer("ORIGINMARK_WITNESS_QUORUM", 0, 0, 16)
 CHECKPOINT_INTERVAL_S = env.integer("ORIGINMARK_CHECKPOINT_INTERVAL_S", 60, minimum=1, maximum=60)
+# Of how many outside clocks each checkpoint gets a token, where that many are set up.
+TSA_QUORUM = env.integer("ORIGINMARK_TSA_QUORUM", 2, minimum=1, maximum=4)
+# The development clock proves nothing; without this it is neither started nor asked, and its tokens are not shown.
+DEV_TSA = env.flag("ORIGINMARK_DEV_TSA", False)
 UPLOAD_MAX_BYTES = 50 * 2**20  # what the product can process; marketplace limits are profiles
 
 # Core -----------------------------------------------------------------------------------------------------------

@@ -187,6 +187,77 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("This version does not know this kind of work."),
         _("Finish the upgrade and start it again."),
     ),
+    # Outside clocks.
+    "authority_url": (_("This is not an address that can be asked."), _("An address starts with https:// or http://.")),
+    "authority_local": (
+        _("The address lies inside this network."),
+        _("If that is intended, tick that local addresses are allowed."),
+    ),
+    "authority_anchors": (
+        _("There is no certificate in the trust anchors."),
+        _("Paste the authority's root certificate as PEM, from -----BEGIN CERTIFICATE----- on."),
+    ),
+    "authority_name": (_("Another outside clock has this name."), _("Choose another name.")),
+    "authority_development": (
+        _("This is a development clock: its certificate says that it proves nothing."),
+        _("For trying things out only: start the site with ORIGINMARK_DEV_TSA=1."),
+    ),
+    "authority_quota": (_("The quota of calls is used up."), _("Wait until the next call is allowed.")),
+    "timestamp.syntax": (
+        _("The answer is not a time stamp."),
+        _("Check the address: web pages and log-in forms answer like this."),
+    ),
+    "timestamp.rejected": (
+        _("The authority refused to stamp."),
+        _("Its reason stands below; check policy and contract."),
+    ),
+    "timestamp.content": (_("The token holds something else than one time stamp."), _("Tell the authority.")),
+    "timestamp.imprint": (
+        _("The token is about other bytes."),
+        _("An old answer was sent again, or the authority is broken. Nothing of it was kept."),
+    ),
+    "timestamp.algorithm": (
+        _("The token is signed in a way that is no longer safe (SHA-1 or MD5)."),
+        _("Ask the authority for its address with SHA-256."),
+    ),
+    "timestamp.nonce": (
+        _("The answer belongs to another request."),
+        _("An old answer was sent again, or something between us and the authority stores answers."),
+    ),
+    "timestamp.policy": (_("The token was issued under another policy."), _("Correct the policy, or leave it empty.")),
+    "timestamp.certificate_missing": (
+        _("The signer's certificate is not in the answer."),
+        _("Add the authority's own certificate to the trust anchors."),
+    ),
+    "timestamp.usage": (
+        _("The signer's certificate is not one for time stamping."),
+        _("The address belongs to another service, or the authority is broken."),
+    ),
+    "timestamp.certificate_id": (_("The token names another certificate than its signer's."), _("Tell the authority.")),
+    "timestamp.signature": (
+        _("The signature of the token does not fit."),
+        _("Nothing of it was kept; tell the authority."),
+    ),
+    "timestamp.chain": (
+        _("The certificates of the authority do not fit together."),
+        _("Check the trust anchors: another root of the same name fails like this."),
+    ),
+    "timestamp.expired": (
+        _("A certificate of the authority has expired."),
+        _("Ask the authority for its new address or root."),
+    ),
+    "timestamp.revoked": (
+        _("A certificate of the authority was revoked."),
+        _("Switch it off and set up another; ask what became of earlier tokens."),
+    ),
+    "timestamp.untrusted": (
+        _("The answer comes from somebody else than the authority you trust."),
+        _("Check the address and the trust anchors."),
+    ),
+    "timestamp.uncheckable": (
+        _("This token is signed in a way that cannot be checked here."),
+        _("SM2 and SM3 tokens are not supported; ask the authority for RSA or ECDSA with SHA-256."),
+    ),
     # Log.
     "log_not_ready": (_("The log has not been created yet."), _("Start the site once with: manage.py up")),
     "checkpoint_overdue": (

@@ -83,3 +83,33 @@ class OriginalForm(forms.Form):
 
     title = forms.CharField(max_length=255, required=False, label=_("Name"))
     category = CategoryField()
+
+
+class AuthorityForm(forms.Form):
+    """A time-stamping authority; the fields of AuthoritySettings."""
+
+    name = forms.CharField(max_length=100, label=_("Name"))
+    url = forms.CharField(max_length=500, label=_("Address"), help_text=_("Such as https://tsa.example/tsr"))
+    trust_anchors = forms.CharField(
+        max_length=100_000,
+        label=_("Trust anchors (PEM)"),
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false"}),
+        help_text=_("The authority's root certificate, from its site or contract, never from one of its answers."),
+    )
+    policy = forms.RegexField(
+        r"^[0-2](\.[0-9]{1,20}){1,20}$",
+        max_length=100,
+        required=False,
+        label=_("Policy (OID)"),
+        help_text=_("Empty takes the authority's own."),
+    )
+    is_accredited = forms.BooleanField(
+        required=False,
+        label=_("Accredited"),
+        help_text=_("Your word: licensed by the state, or a qualified trust service. It makes level L3."),
+    )
+    allows_local = forms.BooleanField(required=False, label=_("Its address may be inside our own network"))
+    priority = forms.IntegerField(min_value=0, max_value=999, initial=10, label=_("Priority, lower is asked first"))
+    quota_calls = forms.IntegerField(min_value=1, max_value=1000, initial=1, label=_("At most so many calls"))
+    quota_window_s = forms.IntegerField(min_value=1, max_value=86_400, initial=60, label=_("in so many seconds"))
+    is_enabled = forms.BooleanField(required=False, initial=True, label=_("Ask it"))

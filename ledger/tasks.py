@@ -3,6 +3,7 @@
 from typing import Any
 
 from ledger.services import archives
+from ledger.services.anchoring import STAMP_JOB, stamp, stamp_if_due
 from ledger.services.job_context import JobContext
 from ledger.services.job_registry import HEAVY, job
 from ledger.services.jobs import release_dead_workers, run_job, sweep_jobs
@@ -38,9 +39,15 @@ def cosign_checkpoint(ctx: JobContext) -> dict[str, int]:
     return {"cosigned": cosign()}
 
 
+@job(STAMP_JOB, timeout_s=120)
+def stamp_checkpoint(ctx: JobContext, at_request: bool = False) -> dict[str, int]:
+    return {"tokens": len(stamp(at_request=at_request))}
+
+
 periodic("jobs of dead workers", interval_s=1)(release_dead_workers)
 periodic("lost jobs", interval_s=2)(sweep_jobs)
 periodic("checkpoint", interval_s=5)(seal_if_due)
 periodic("witnesses", interval_s=5)(cosign_if_due)
+periodic("outside time", interval_s=5)(stamp_if_due)
 periodic("sealed pictures", interval_s=60)(sweep_pictures)
 periodic("missing features", interval_s=30)(sweep_features)

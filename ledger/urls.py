@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from ledger.views import explorer, history, jobs, log, originals, verify
+from ledger.views import clocks, explorer, history, jobs, log, originals, verify
 
 app_name = "ledger"
 
@@ -36,6 +36,9 @@ urlpatterns = [
     path("jobs/<uuid:public_id>/cancel/", jobs.job_cancel, name="job_cancel"),
     path("ledger/", log.log, name="log"),
     path("ledger/seal/", log.seal, name="seal"),
+    path("ledger/clocks/", clocks.clocks, name="clocks"),
+    path("ledger/clocks/try/", clocks.clock_try, name="clock_try"),
+    path("ledger/anchor/", clocks.anchor, name="anchor"),
     path("ledger/checkpoints/<int:tree_size>/", log.checkpoint_file, name="checkpoint_file"),
     path("log/", explorer.explorer, name="explorer"),
     path("log/entries/<int:seq>/", explorer.entry, name="entry"),

@@ -29,12 +29,15 @@ WITHOUT_SELLER = {
     "ledger.Checkpoint": "part of the log; holds hashes only",
     "ledger.Witness": "watches the one log of the site",
     "ledger.Cosignature": "part of the log; holds a signature only",
+    "ledger.TimeAuthority": "an outside clock of the whole site",
+    "ledger.AuthorityCall": "a call to an outside clock of the whole site",
+    "ledger.TimestampToken": "a token over a checkpoint, which covers every seller's entries",
     "ledger.Fingerprint": "belongs to a picture, which has a seller, and goes with it",
 }
 # Rows that may be nobody's: the reason why seller can be null.
 NULL_SELLER = {
     "accounts.Invitation": "the first owner's link is older than the first seller",
-    "ledger.Statement": "what the log says itself (a clock that went back)",
+    "ledger.Statement": "what the log says itself (a clock that went back, an outside time)",
     "ledger.Job": "work of the machine, such as signing",
 }
 NOT_READ_BY_PEOPLE = {

@@ -49,6 +49,14 @@ def permissions_of(user: User, seller: Seller) -> frozenset[Permission]:
     return PERMISSIONS[role] if role else frozenset()
 
 
+def may_run_site(user: User) -> bool:
+    """Whether this person decides what concerns the whole site: its staff, or the owner of the only seller on it."""
+    if not user.is_active:
+        return False
+    owned = Membership.objects.filter(user=user, role=Role.OWNER).exists()
+    return user.is_site_staff or (owned and Seller.objects.count() == 1)
+
+
 def require_permission(user: User | None, seller: Seller, permission: Permission) -> None:
     """Raise PermissionDenied unless the person holds the right; None stands for the operator of the machine."""
     if user is not None and permission not in permissions_of(user, seller):

@@ -123,9 +123,17 @@ class UnsupportedTypeError(FetchError):
 
 
 class HttpError(FetchError):
-    """The server refused, answered with another status than 200, or broke the protocol."""
+    """The server refused, answered with another status than 200, or broke the protocol.
+
+    status is 0 where there was no answer; retry_after_s is what a refusal asks for, in whole seconds.
+    """
 
     code = "http_error"
+
+    def __init__(self, text: str, *, status: int = 0, retry_after_s: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
+        self.retry_after_s = retry_after_s
 
 
 FETCH_CODES = tuple(
@@ -269,8 +277,11 @@ _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _PATH_SAFE = "/%:@!$&'()*+,;=-._~?"
 
 
-def _parse(url: str, ports: Sequence[int]) -> _Target:
-    """Take a URL apart or say why not. Strict on purpose: whatever two parsers could read differently is refused."""
+def _parse(url: str, ports: Sequence[int] | None) -> _Target:
+    """Take a URL apart or say why not. Strict on purpose: whatever two parsers could read differently is refused.
+
+    ports None allows any.
+    """
     if len(url) > MAX_URL_CHARS or _FORBIDDEN.search(url):
         raise BadUrlError("forbidden character or too long")
     scheme = _SCHEME.match(url)
@@ -285,7 +296,7 @@ def _parse(url: str, ports: Sequence[int]) -> _Target:
     if "@" in parts.netloc:
         raise CredentialsError("user information before the host")
     host_text, port = _split_port(parts.netloc, _DEFAULT_PORTS[parts.scheme])
-    if port not in ports:
+    if ports is not None and port not in ports:
         raise BadPortError(f"port {port}")
     host, literal = _canonical_host(host_text)
     path = quote(parts.path or "/", safe=_PATH_SAFE) + (
@@ -349,8 +360,8 @@ def _ascii_host(text: str) -> str:
     return host.removesuffix(".")
 
 
-def _addresses(target: _Target, resolve: Resolve) -> tuple[str, ...]:
-    """Every address of the target, all of them public."""
+def _addresses(target: _Target, resolve: Resolve, *, allow_local: bool = False) -> tuple[str, ...]:
+    """Every address of the target, all of them public unless local ones were allowed."""
     if target.literal is not None:
         found: tuple[str, ...] = (str(target.literal),)
     else:
@@ -360,7 +371,7 @@ def _addresses(target: _Target, resolve: Resolve) -> tuple[str, ...]:
             raise UnresolvedError(target.host) from problem
     if not found:
         raise UnresolvedError(target.host)
-    if not all(is_public_address(address) for address in found):
+    if not allow_local and not all(is_public_address(address) for address in found):
         raise PrivateAddressError(target.host)
     return found
 
@@ -375,7 +386,7 @@ def system_connect(address: str, port: int, timeout_s: float) -> socket.socket:
     return socket.create_connection((address, port), timeout_s)
 
 
-def check_url(url: str, resolve: Resolve = system_resolve, *, ports: Sequence[int] = PORTS) -> str:
+def check_url(url: str, resolve: Resolve = system_resolve, *, ports: Sequence[int] | None = PORTS) -> str:
     """What `fetch_url` would say before its first connection: "ok" or the code of a FetchError."""
     try:
         _addresses(_parse(url, ports), resolve)
@@ -560,7 +571,7 @@ def fetch_url(
         target = _parse(url, ports)
         addresses = _addresses(target, _within(deadline, resolve))
         backend = _PinnedBackend(addresses, connect, deadline)
-        answer = _request(target, backend, deadline, ssl_context, accept, max_bytes)
+        answer = _request(target, backend, deadline, ssl_context, _Ask(accept, max_bytes))
         hops.append(Hop(target.url, backend.used, answer.status))
         if answer.location is None:
             return Fetched(answer.body, target.url, answer.content_type, tuple(hops))
@@ -569,6 +580,47 @@ def fetch_url(
         url = urljoin(target.url, answer.location)
         if target.scheme == "https" and url.lower().startswith("http:"):
             raise InsecureRedirectError("from https to http")
+
+
+def post_url(
+    url: str,
+    body: bytes,
+    *,
+    content_type: str,
+    accept_type: str,
+    allow_local: bool = False,
+    resolve: Resolve = system_resolve,
+    connect: Connect = system_connect,
+    clock: Clock = time.monotonic,
+    ssl_context: ssl.SSLContext | None = None,
+    max_bytes: int = MAX_BYTES,
+    total_timeout_s: float = TOTAL_TIMEOUT_S,
+) -> Fetched:
+    """The answer to one POST to an address that the operator chose, or a FetchError; never follows a redirect.
+
+    Any port is allowed, and with allow_local an address inside this network: both are the operator's choice, made
+    where authorities are set up. Limits, pinning and the total time are those of fetch_url.
+    """
+    deadline = _Deadline(clock, total_timeout_s)
+    target = _parse(url, None)
+    addresses = _addresses(target, _within(deadline, resolve), allow_local=allow_local)
+    backend = _PinnedBackend(addresses, connect, deadline)
+    ask = _Ask(lambda _head: True, max_bytes, accept_type, body, content_type)
+    answer = _request(target, backend, deadline, ssl_context, ask)
+    if answer.location is not None:
+        raise HttpError("redirected", status=answer.status)
+    return Fetched(answer.body, target.url, answer.content_type, (Hop(target.url, backend.used, answer.status),))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """What is asked for, and what is taken as an answer; with a body it is a POST."""
+
+    accept: Callable[[bytes], bool]
+    max_bytes: int
+    accept_type: str = "image/*"
+    body: bytes | None = None
+    content_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -584,24 +636,26 @@ def _request(
     backend: _PinnedBackend,
     deadline: _Deadline,
     context: ssl.SSLContext | None,
-    accept: Callable[[bytes], bool],
-    max_bytes: int,
+    ask: _Ask,
 ) -> _Answer:
     """One request on one fresh connection. A pool made here reads no proxy variables and keeps nothing."""
     headers = {
         "Host": target.authority,
         "User-Agent": USER_AGENT,
-        "Accept": "image/*",
+        "Accept": ask.accept_type,
         "Accept-Encoding": "identity",
         "Connection": "close",
     }
+    if ask.body is not None:
+        headers |= {"Content-Type": ask.content_type, "Content-Length": str(len(ask.body))}
+    method = "GET" if ask.body is None else "POST"
     try:
         with (
             httpcore.ConnectionPool(ssl_context=context, max_connections=1, network_backend=backend) as pool,
-            pool.stream("GET", target.url, headers=list(headers.items())) as response,
+            pool.stream(method, target.url, headers=list(headers.items()), content=ask.body) as response,
         ):
             deadline.allow_body()
-            return _read_answer(response, accept, max_bytes)
+            return _read_answer(response, ask.accept, ask.max_bytes)
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol, OSError) as problem:
         raise HttpError(type(problem).__name__) from problem
     except httpcore.TimeoutException as problem:
@@ -617,7 +671,9 @@ def _read_answer(response: httpcore.Response, accept: Callable[[bytes], bool], m
             raise HttpError("redirect without a target")
         return _Answer(response.status, content_type, _as_typed(location), b"")
     if response.status != 200:
-        raise HttpError(f"status {response.status}")
+        wait = fields.get("retry-after", "")
+        wait_s = int(wait) if wait.isascii() and wait.isdecimal() and len(wait) <= 6 else 0
+        raise HttpError(f"status {response.status}", status=response.status, retry_after_s=wait_s)
     length = fields.get("content-length", "")
     if length.isascii() and length.isdigit() and int(length[:20]) > max_bytes:
         raise TooLargeError(f"announced {length[:20]} bytes")

@@ -36,13 +36,13 @@ from ledger.pdf.sign import sign_pdf
 from ledger.services import keys
 from ledger.services.blobs import read_blob, seal_files
 from ledger.services.log import cosignature_lines, covering_checkpoint, log_head, own_policy, proof_of
+from ledger.services.outside_time import Outside, files_of, outside_time
 from ledger.services.pictures import analyse_pictures, thumbnail
 from ledger.services.witnesses import policy_with_witnesses, quorum_met
 from ledger.tlog import bundle, entry, note
 from ledger.tlog.proof import Proof
 
 LAYOUT_VERSION = 1  # a new layout is a new certificate; the old one stays as it was handed out
-CHECKPOINT_SIGNED = 1  # assurance level; outside clocks raise it
 REASON = "Originality evidence"
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
@@ -51,17 +51,19 @@ Render = Callable[[Common, Sequence[Attachment]], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One statement with the checkpoint that covers it and its proof."""
+    """One statement with the checkpoint that covers it, its proof, and the outside clock readings around it."""
 
     statement: Statement
     checkpoint: Checkpoint
     proof: Proof
+    outside: Outside
 
 
 def evidence_of(statement: Statement) -> Evidence:
-    """Prove a statement under the newest checkpoint, signing one first when needed."""
-    checkpoint = covering_checkpoint(statement.entry)
-    return Evidence(statement, checkpoint, proof_of(statement.entry, checkpoint))
+    """Prove a statement under the checkpoint that outside clocks stamped; until then under the newest, signed if needed."""
+    outside = outside_time(statement.entry_id)
+    checkpoint = outside.checkpoint or covering_checkpoint(statement.entry)
+    return Evidence(statement, checkpoint, proof_of(statement.entry, checkpoint), outside)
 
 
 def core_files(evidence: Evidence, originals: dict[int, tuple[str, bytes]] | None = None) -> dict[str, bytes]:
@@ -76,15 +78,15 @@ def core_files(evidence: Evidence, originals: dict[int, tuple[str, bytes]] | Non
         claim=bytes(statement.claim) or None,
         who=bytes(statement.identity) or None,
         originals=originals,
+        times=files_of(statement, evidence.outside, timezone.now()),
     )
 
 
 def issue(statement: Statement, render: Render) -> Certificate:
-    """The statement's signed PDF, made at the first call and the same bytes ever after."""
-    found = (
-        Certificate.objects.filter(statement=statement, layout_version=LAYOUT_VERSION).select_related("blob").first()
-    )
-    if found is not None:
+    """The statement's signed PDF, made at the first call and the same bytes until outside time has proven more."""
+    issued = Certificate.objects.filter(statement=statement, layout_version=LAYOUT_VERSION).select_related("blob")
+    found = issued.order_by("-stage").first()
+    if found is not None and found.stage >= outside_time(statement.entry_id).stage:
         return found
     evidence = evidence_of(statement)
     issued_at = timezone.now().replace(microsecond=0)
@@ -102,10 +104,11 @@ def issue(statement: Statement, render: Render) -> Certificate:
                 tree_size=evidence.checkpoint.tree_size,
                 sha256=hashlib.sha256(pdf).digest(),
                 layout_version=LAYOUT_VERSION,
+                stage=evidence.outside.stage,
                 created_at=issued_at,
             )
     except IntegrityError:  # somebody asked at the same moment; theirs was handed out first
-        return Certificate.objects.select_related("blob").get(statement=statement, layout_version=LAYOUT_VERSION)
+        return issued.get(stage=evidence.outside.stage)
 
 
 def _sign(pdf: bytes, signed_at: datetime) -> bytes:
@@ -125,7 +128,8 @@ def common_part(evidence: Evidence, issued_at: datetime) -> Common:
         issued_at=issued_at,
         seller=statement.seller.name,
         ledger=_ledger_facts(evidence),
-        assurance=assurance(level_with_witnesses(CHECKPOINT_SIGNED, is_witnessed=quorum_met(evidence.checkpoint))),
+        assurance=assurance(level_with_witnesses(evidence.outside.level, is_witnessed=quorum_met(evidence.checkpoint))),
+        bracket=evidence.outside.bracket,
         verify_url=verify_url(statement),
     )
 

@@ -15,6 +15,7 @@ from ledger.imaging.sandbox import PixelPool
 from ledger.models import LogHead, Statement
 from ledger.pdf.documents import BUNDLE_NAME
 from ledger.services import keys
+from ledger.services.authorities import trusted_anchors
 from ledger.services.evidence import core_files, evidence_of
 from ledger.services.log import full_policy, own_policy
 from ledger.tlog import bundle
@@ -140,7 +141,7 @@ def _check_bundle(content: bytes) -> tuple[Report, bool]:
     foreign = verify_bundle(content, None, LIMITS)
     if not LogHead.objects.exists():
         return foreign, False
-    report = verify_bundle(content, own_policy(), LIMITS)
+    report = verify_bundle(content, own_policy(), LIMITS, trusted_anchors())
     if report.verdict is Verdict.PASSED:
         return report, True
     if _only_its_key_is_revoked(content, report):
@@ -169,4 +170,5 @@ def _as_revoked(check: Check) -> Check:
 
 def verify_own(statement: Statement) -> Report:
     """The live answer for one of our statements: its bundle, built now and checked like a stranger's."""
-    return verify_bundle(bundle.format_bundle(core_files(evidence_of(statement))), own_policy(), LIMITS)
+    content = bundle.format_bundle(core_files(evidence_of(statement)))
+    return verify_bundle(content, own_policy(), LIMITS, trusted_anchors())

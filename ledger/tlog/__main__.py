@@ -11,9 +11,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NoReturn
 
-from ledger.tlog.errors import TlogError
+from ledger.tlog.errors import TimestampError, TlogError
 from ledger.tlog.policy import Policy, parse_policy
 from ledger.tlog.verify import Report, Verdict, match_file, verify_bundle
+from ledger.tlog.x509_path import load_certificates
 
 EXIT_CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.INDETERMINATE: 2}
 USAGE = 64
@@ -31,6 +32,7 @@ def _parser() -> _Parser:
     verify = commands.add_parser("verify", help="check an evidence bundle (ZIP)")
     verify.add_argument("bundle", type=Path, help="the bundle, a ZIP file")
     verify.add_argument("--policy", type=Path, help="whom you trust: a file in C2SP tlog-policy form")
+    verify.add_argument("--anchors", type=Path, help="time-stamping authorities you trust: certificates as PEM")
     verify.add_argument("--file", type=Path, help="also say whether this file is a registered one")
     verify.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
@@ -46,14 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         policy = _read_policy(options.policy)
-        report = verify_bundle(options.bundle.read_bytes(), policy)
+        anchors = load_certificates(options.anchors.read_bytes()) if options.anchors else []
+        report = verify_bundle(options.bundle.read_bytes(), policy, anchors=anchors)
         if options.file:
             content = options.file.read_bytes()
             report = match_file(report, sha256(content).digest(), len(content))
     except OSError as error:
         parser.error(f"cannot read {error.filename}: {error.strerror}")
     except TlogError as error:
-        parser.error(f"{options.policy}: {error.message}")
+        parser.error(f"{options.anchors if isinstance(error, TimestampError) else options.policy}: {error.message}")
     if options.json:
         print(json.dumps(report.to_dict(), ensure_ascii=False, indent=2))
     else:

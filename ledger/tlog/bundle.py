@@ -40,6 +40,7 @@ COSIGNATURES = "cosignatures"
 POLICY = "policy"
 CERTIFICATE = "certificate.pdf"
 VERIFY_TEXTS = ("VERIFY.zh.txt", "VERIFY.en.txt")
+VERIFY_PROGRAMS = ("verify.sh", "verify.py")
 ORIGINALS = "originals/"
 
 # The PDF carries the core bundle, so the sums inside the core bundle cannot cover the PDF; it is signed by itself.
@@ -71,11 +72,12 @@ def core_files(
     who: bytes | None = None,
     originals: Mapping[int, tuple[str, bytes]] | None = None,
     cosignatures: bytes = b"",
+    times: Mapping[str, bytes] | None = None,
 ) -> dict[str, bytes]:
     """The files of a core bundle without SHA256SUMS. claim and who only where they are disclosed.
 
     originals maps the number of a file in the claim, counted from 0, to its name extension and exact bytes.
-    cosignatures are further signature lines under the checkpoint.
+    cosignatures are further signature lines under the checkpoint. times are the files of outside_time.time_files.
     """
     files = {
         ENTRY: entry,
@@ -84,7 +86,8 @@ def core_files(
         CHECKPOINT: proof.checkpoint,
         POLICY: format_policy(policy),
     }
-    files |= {name: verify_text(name) for name in VERIFY_TEXTS}
+    files |= {name: verify_text(name) for name in VERIFY_TEXTS + VERIFY_PROGRAMS}
+    files |= times or {}
     if claim is not None:
         files[CLAIM] = claim
     if who is not None:
@@ -104,7 +107,7 @@ def original_name(number: int, extension: str) -> str:
 
 
 def verify_text(name: str) -> bytes:
-    """The instructions for checking a bundle by hand, as they go into every bundle."""
+    """The instructions and programs for checking a bundle without us, as they go into every bundle."""
     return resources.files("ledger.tlog").joinpath("data", name).read_bytes()
 
 

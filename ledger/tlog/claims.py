@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from ledger.tlog.entry import MAX_INTEGER, canonical_json, parse_canonical_json, parse_utc_ms
@@ -522,6 +523,31 @@ def quality_recorded_claim(
             "profile": {"id": profile.name, "version": profile.version},
             "verdict": verdict,
             "findings": [finding.document() for finding in findings],
+        },
+    )
+
+
+def anchor_claim(
+    *,
+    origin: str,
+    size: int,
+    root: bytes,
+    note: bytes,
+    authority: str,
+    token: bytes,
+    attested_at: str,
+    method: str = "rfc3161",
+) -> dict[str, object]:
+    """The claim of an anchor entry: which checkpoint an outsider attested, by which token, at which time (UTC text)."""
+    head = {"origin": origin, "size": size, "root": root.hex(), "note_sha256": sha256(note).hexdigest()}
+    return _finish(
+        "anchor",
+        {
+            "checkpoint": head,
+            "method": method,
+            "authority": authority,
+            "token": {"sha256": sha256(token).hexdigest(), "size": len(token)},
+            "attested_at": attested_at,
         },
     )
 

@@ -328,3 +328,122 @@ class SumsSyntax(BundleError):
     """SHA256SUMS is not in the form this format prescribes."""
 
     code = "sums.syntax"
+
+
+# Outside clocks (RFC 3161)
+
+
+class TimestampError(TlogError):
+    code = "timestamp"
+
+
+class TimestampSyntax(TimestampError):
+    """Not an RFC 3161 response or token: HTML, cut off, other ASN.1."""
+
+    code = "timestamp.syntax"
+
+
+class TimestampRejected(TimestampError):
+    """The authority answered with another PKIStatus than granted (0) or granted with changes (1)."""
+
+    code = "timestamp.rejected"
+
+
+class TimestampContent(TimestampError):
+    """The token does not hold exactly one signed TSTInfo of version 1."""
+
+    code = "timestamp.content"
+
+
+class TimestampImprint(TimestampError):
+    """The token is about other bytes."""
+
+    code = "timestamp.imprint"
+
+
+class TimestampAlgorithm(TimestampError):
+    """A digest or signature algorithm that is no longer safe (SHA-1, MD5)."""
+
+    code = "timestamp.algorithm"
+
+
+class TimestampNonce(TimestampError):
+    """The answer belongs to another request: a replay, or a broken authority."""
+
+    code = "timestamp.nonce"
+
+
+class TimestampPolicy(TimestampError):
+    """Issued under another policy than the one agreed on."""
+
+    code = "timestamp.policy"
+
+
+class TimestampCertificateMissing(TimestampError):
+    """The signer's certificate is neither in the token nor beside it."""
+
+    code = "timestamp.certificate_missing"
+
+
+class TimestampUsage(TimestampError):
+    """The signer's certificate is not for time stamping only (RFC 3161 section 2.3)."""
+
+    code = "timestamp.usage"
+
+
+class TimestampCertificateId(TimestampError):
+    """The signed ESSCertID names no certificate, or another one (RFC 5816)."""
+
+    code = "timestamp.certificate_id"
+
+
+class TimestampSignature(TimestampError):
+    code = "timestamp.signature"
+
+
+class TimestampChain(TimestampError):
+    """A certificate of the chain was not issued by the next, or may not issue."""
+
+    code = "timestamp.chain"
+
+
+class TimestampExpired(TimestampError):
+    """A certificate of the chain was not valid at the time the token states."""
+
+    code = "timestamp.expired"
+
+
+class TimestampRevoked(TimestampError):
+    """A certificate of the chain was revoked in a way that takes this token's worth."""
+
+    code = "timestamp.revoked"
+
+
+class TimestampUntrusted(TimestampError):
+    """The chain ends at nobody among the trust anchors given: neither right nor wrong."""
+
+    code = "timestamp.untrusted"
+
+
+class TimestampUncheckable(TimestampError):
+    """This machine lacks the means to check the token: neither right nor wrong."""
+
+    code = "timestamp.uncheckable"
+
+
+class TimestampCheckpoint(TimestampError):
+    """The stamped note is about another tree head than the checkpoint."""
+
+    code = "timestamp.checkpoint"
+
+
+class TimestampLink(TimestampError):
+    """The log does not connect the token with the entry as it should."""
+
+    code = "timestamp.link"
+
+
+class TimestampMissing(TimestampError):
+    """A file that belongs to a token is not there: neither right nor wrong."""
+
+    code = "timestamp.missing"

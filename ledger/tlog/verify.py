@@ -5,7 +5,7 @@ first, then the tree, then what hangs on the entry, so that the item named is th
 Format of the report: docs/spec/bundle.md.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import sha256
@@ -23,9 +23,18 @@ from ledger.tlog.entry import (
     parse_entry,
     parse_parameters,
 )
-from ledger.tlog.errors import BundleError, SignatureMissing, SignatureUncheckable, TlogError
+from ledger.tlog.errors import (
+    BundleError,
+    SignatureMissing,
+    SignatureUncheckable,
+    TimestampMissing,
+    TimestampUncheckable,
+    TimestampUntrusted,
+    TlogError,
+)
 from ledger.tlog.merkle import leaf_hash, verify_inclusion
 from ledger.tlog.note import Note, VerifierKey, format_vkey, parse_note, parse_signature_lines, verify_note
+from ledger.tlog.outside_time import Fault, Reading, is_time_file, read_times
 from ledger.tlog.policy import NO_QUORUM, Policy, PolicyLog, parse_policy
 from ledger.tlog.proof import Proof, parse_proof
 
@@ -93,6 +102,7 @@ class Report:
     who: Mapping[str, object] | None = None
     digests: tuple[Digest, ...] = ()
     unchecked: tuple[str, ...] = ()
+    times: tuple[Reading, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -121,8 +131,14 @@ class Report:
         if found is not None:
             return f"{self.verdict}: {found.item}: {found.detail}"
         if self.qualified:
-            return f"PASSED under key {self.key_id}: compare it with the one you trust"
-        return f"PASSED under key {self.key_id}, which your policy trusts"
+            return f"PASSED under key {self.key_id}: compare it with the one you trust{self._time_summary}"
+        return f"PASSED under key {self.key_id}, which your policy trusts{self._time_summary}"
+
+    @property
+    def _time_summary(self) -> str:
+        """Whose clocks said so, as far as nobody vouched for them."""
+        names = dict.fromkeys(each.stamp.authority for each in self.times if not each.stamp.anchored)
+        return f"; outside time under {', '.join(names)}: compare the authority too" if names else ""
 
     def to_dict(self) -> dict[str, object]:
         """The report as stable JSON: every field always present, null where nothing is known."""
@@ -144,6 +160,7 @@ class Report:
             "who": self.who,
             "digests": [digest.to_dict() for digest in self.digests],
             "unchecked": list(self.unchecked),
+            "times": [each.to_dict() for each in self.times],
         }
 
 
@@ -174,15 +191,21 @@ def _key_dict(key: VerifierKey | None) -> dict[str, object] | None:
     return {"name": key.name, "id": key.key_id.hex(), "sha256": key.fingerprint, "vkey": format_vkey(key)}
 
 
-def verify_bundle(data: bytes, policy: Policy | None = None, limits: Limits | None = None) -> Report:
-    """Check a whole bundle. Without a policy from outside the best answer is PASSED under the key it brought along."""
+def verify_bundle(
+    data: bytes, policy: Policy | None = None, limits: Limits | None = None, anchors: Sequence[bytes] = ()
+) -> Report:
+    """Check a whole bundle. Without a policy from outside the best answer is PASSED under the key it brought along.
+
+    anchors: DER certificates of time-stamping authorities trusted from outside; without any, outside times count as
+    the word of the authority they name.
+    """
     digest = sha256(data).hexdigest()
     try:
         files = read_bundle(data, limits)
     except BundleError as error:
         broken = Check("archive", "bundle", Verdict.FAILED, error.message, error.code)
         return Report(policy is None, (broken,), digest)
-    verifier = _Verifier(files, policy)
+    verifier = _Verifier(files, policy, anchors)
     verifier.run()
     return verifier.report(digest)
 
@@ -209,6 +232,7 @@ class _Verifier:
 
     files: Mapping[str, bytes]
     policy: Policy | None
+    anchors: Sequence[bytes] = ()
     checks: list[Check] = field(default_factory=list)
     parameters: Parameters | None = None
     proof: Proof | None = None
@@ -221,6 +245,7 @@ class _Verifier:
     who: Mapping[str, object] | None = None
     digests: tuple[Digest, ...] = ()
     unchecked: tuple[str, ...] = ()
+    times: tuple[Reading, ...] = ()
 
     def run(self) -> None:
         self._sums()
@@ -235,7 +260,8 @@ class _Verifier:
         self._claim()
         self._who()
         self._originals()
-        self.unchecked = tuple(sorted(name for name in self.files if name not in _KNOWN and not _is_original(name)))
+        self._times()
+        self.unchecked = tuple(sorted(name for name in self.files if name not in _KNOWN and not _is_read(name)))
 
     def report(self, bundle_sha256: str) -> Report:
         return Report(
@@ -251,6 +277,7 @@ class _Verifier:
             who=self.who,
             digests=self.digests,
             unchecked=self.unchecked,
+            times=self.times,
         )
 
     # Recording
@@ -498,6 +525,23 @@ class _Verifier:
         self._passed("original", name, f"is the registered file ({wanted.role}), byte for byte")
         self.digests = tuple(_disclose(self.digests, number, name))
 
+    def _times(self) -> None:
+        if self.note is None or self.checkpoint is None or self.entry is None:
+            return
+        found = read_times(self.files, checkpoint_text=self.note.text, entry=self.entry, anchors=self.anchors)
+        for each in found:
+            if isinstance(each, Fault):
+                record = self._indeterminate if isinstance(each.error, _UNDECIDED) else self._failed
+                record(each.side, each.item, each.error.message, each.error.code)
+                continue
+            self.times += (each,)
+            stamp = each.stamp
+            whose = stamp.authority if stamp.anchored else f"{stamp.authority} (compare it with one you trust)"
+            self._passed(each.side, each.item, f"{stamp.gen_time:%Y-%m-%d %H:%M:%S} UTC by {whose}")
+
+
+_UNDECIDED = (TimestampMissing, TimestampUncheckable, TimestampUntrusted)
+
 
 def _disclose(digests: Iterable[Digest], number: int, name: str) -> Iterable[Digest]:
     return (replace(digest, disclosed=name) if at == number else digest for at, digest in enumerate(digests))
@@ -507,4 +551,10 @@ def _is_original(name: str) -> bool:
     return name.startswith(names.ORIGINALS)
 
 
-_KNOWN = frozenset({*REQUIRED, names.WHO, names.POLICY, names.COSIGNATURES, *names.VERIFY_TEXTS})
+def _is_read(name: str) -> bool:
+    return _is_original(name) or is_time_file(name)
+
+
+_KNOWN = frozenset(
+    {*REQUIRED, names.WHO, names.POLICY, names.COSIGNATURES, *names.VERIFY_TEXTS, *names.VERIFY_PROGRAMS}
+)

@@ -33,6 +33,7 @@ KIND_NAMES = {
     "pictures.analyse": gettext_lazy("Analyse pictures"),
     "pictures.features": gettext_lazy("Make features of pictures"),
     "originals.register_zip": gettext_lazy("Register the pictures of an archive"),
+    "anchors.stamp": gettext_lazy("Ask for outside time"),
     "gallery.update": gettext_lazy("Add pictures to the search"),
     "gallery.seal": gettext_lazy("Save the search index"),
     "search.run": gettext_lazy("Find copies"),

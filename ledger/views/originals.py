@@ -32,6 +32,7 @@ from ledger.services.originals import (
     rename_original,
 )
 from ledger.services.pictures import thumbnail
+from ledger.views.clocks import bracket_context
 from ledger.views.common import Page, explain_trouble, find_or_404, needs, seller_of, send_file, text_parameter
 
 # A page of them; the rest is in the orders they came from.
@@ -180,7 +181,9 @@ def original(request: HttpRequest, number: str) -> HttpResponse:
         "private": _private_rows(found.image) if Permission.VIEW_PRIVATE_METADATA in rights else [],
         "events": _story(found),
         "derivatives": found.derivatives.select_related("image", "statement").order_by("-pk")[:MOST_DERIVATIVES],
-        "level": 1 if newest and newest.tree_size > found.statement.entry_id else 0,
+        **bracket_context(
+            found.statement.entry_id, is_sealed=bool(newest and newest.tree_size > found.statement.entry_id)
+        ),
     }
     return render(request, "ledger/original_detail.html", context, status=400 if form.errors else 200)
 

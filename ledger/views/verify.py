@@ -16,6 +16,7 @@ from ledger.error_texts import error_text
 from ledger.models import Statement
 from ledger.services.verification import MAX_EVIDENCE_BYTES, Verification, verify_evidence, verify_own
 from ledger.tlog.verify import Check, Report, Verdict
+from ledger.views.clocks import bracket_context
 from ledger.views.common import explain_trouble
 
 STATES = {Verdict.PASSED: "passed", Verdict.FAILED: "failed", Verdict.INDETERMINATE: "unknown"}
@@ -33,6 +34,9 @@ CHECK_NAMES = {
     "claim": _("The claim is what the entry commits to"),
     "who": _("The identity is what the entry commits to"),
     "original": _("The picture is the registered file"),
+    "later": _("An outside clock saw the tree with this entry"),
+    "earlier": _("The entry is younger than an outside clock's token"),
+    "renewal": _("A younger token carries the old one on"),
 }
 WRONG_NAMES = {
     "archive": _("The ZIP cannot be read."),
@@ -48,6 +52,9 @@ WRONG_NAMES = {
     "claim": _("The claim is not what the entry commits to."),
     "who": _("The identity is not what the entry commits to."),
     "original": _("The picture is not the registered file."),
+    "later": _("A time stamp over the tree does not hold."),
+    "earlier": _("The entry does not continue the earlier time stamp."),
+    "renewal": _("A renewal of the time stamp does not hold."),
 }
 ROLE_NAMES = {
     "original": _("original"),
@@ -147,6 +154,7 @@ def certificate_public(request: HttpRequest, number: str) -> HttpResponse:
         raise Http404
     report = verify_own(statement)
     context = {"statement": statement, "state": STATES[report.verdict], **report_context(report)}
+    context |= bracket_context(statement.entry_id, is_sealed=True)
     context["site"] = settings.PUBLIC_URL or request.get_host()
     response = render(request, "ledger/certificate_public.html", context)
     response["X-Robots-Tag"] = "noindex"

@@ -91,7 +91,13 @@ def form(
     ok: int = 302,
     query: Query | None = None,
 ) -> Row:
-    return Row({"GET": 200, "POST": ok}, {"GET": who, "POST": post or who}, make=make, data=data, query=query or {})
+    return Row(
+        {"GET": 200, "POST": ok},
+        {"GET": who, "POST": who if post is None else post},
+        make=make,
+        data=data,
+        query=query or {},
+    )
 
 
 def public_page(*, make: Make | None = None, ok: int = 200, query: Query | None = None) -> Row:

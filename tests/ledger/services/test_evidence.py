@@ -7,23 +7,30 @@ import io
 import json
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import PermissionDenied
 
+from ledger.anchors.local_tsa import AuthorityServer, LocalAuthority
 from ledger.models import Certificate, Checkpoint, ImageFile, ImageState, Original
 from ledger.pdf.read import read_certificate
 from ledger.services import evidence, keys
+from ledger.services.anchoring import stamp
+from ledger.services.authorities import AuthorityError, AuthoritySettings, save_authority, trusted_anchors
 from ledger.services.blobs import read_blob
-from ledger.services.evidence import certificate_of, core_files, evidence_of, evidence_zip, verify_url
+from ledger.services.evidence import certificate_of, common_part, core_files, evidence_of, evidence_zip, verify_url
 from ledger.services.log import own_policy, seal
+from ledger.services.outside_time import files_of, outside_time
+from ledger.services.verification import verify_own
 from ledger.tlog import bundle
 from ledger.tlog.policy import format_policy
 from ledger.tlog.verify import Verdict, verify_bundle
 from tests.factories import register, register_one
 from tests.images import jpeg_bytes, product_photo
+from tests.ledger.tlog.clocks import DAY, Clock, make_middle
 
 pytestmark = pytest.mark.django_db
 
@@ -185,3 +192,77 @@ def test_an_erased_claim_leaves_the_rest_provable(original):
     assert report.verdict is Verdict.INDETERMINATE
     assert report.disagreement is not None
     assert report.disagreement.item == "claim.json"
+
+
+# Outside time -----------------------------------------------------------------------------------------------------
+
+
+def test_the_certificate_grows_with_what_is_proven(original, alice, authority, server, ticking):
+    seal()
+    first = certificate_of(actor=alice, original=original)
+    stamp(now=ticking)
+    second = certificate_of(actor=alice, original=original)
+    assert second != first
+    assert second.stage > first.stage
+    assert read_blob(first.blob)  # what was handed out stays as it was
+    assert certificate_of(actor=alice, original=original) == second
+    found = common_part(evidence_of(original.statement), second.created_at)
+    assert found.assurance.level == 2
+    assert found.bracket.earlier is None
+    assert (found.bracket.later.at, found.bracket.later.authority) == (ticking(), "Example clock")
+
+
+def test_the_bundle_holds_both_readings_and_everybody_accepts_them(original, seller, authority, ticking, tmp_path):
+    seal()
+    stamp(now=ticking)
+    later = register_one(seller, 5)
+    seal()
+    ticking.pass_by(minutes=2)
+    stamp(now=ticking)
+    content = bundle.format_bundle(core_files(evidence_of(later.statement)))
+    report = verify_bundle(content, own_policy(), anchors=trusted_anchors())
+    assert report.verdict is Verdict.PASSED
+    assert [(each.side, each.stamp.anchored) for each in report.times] == [("later", True), ("earlier", True)]
+    unqualified = verify_bundle(content, own_policy())
+    assert "compare the authority too" in unqualified.summary
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        archive.extractall(tmp_path / "bundle")
+    for program in (["sh", "verify.sh"], [sys.executable, "-S", "verify.py"]):
+        done = subprocess.run(program, cwd=tmp_path / "bundle", capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+    assert verify_own(later.statement).verdict is Verdict.PASSED
+
+
+def test_the_renewal_goes_into_the_bundle_before_the_certificate_expires(original, authority, server, ticking):
+    seal()
+    stamp(now=ticking)
+    seal()
+    ticking.pass_by(days=340)
+    end = ticking() + 900 * DAY
+    server.clock = Clock(root=server.clock.root, middle=make_middle(server.clock.root, end=end), end=end, at=ticking())
+    stamp(now=ticking)
+    files = files_of(original.statement, outside_time(original.statement.entry_id), ticking())
+    assert {"renewal/1.tsr", "renewal/1.entry.json", "renewal/1.tlog-proof"} <= files.keys()
+    content = bundle.format_bundle(core_files(evidence_of(original.statement)) | files)
+    report = verify_bundle(content, own_policy(), anchors=trusted_anchors())
+    assert report.verdict is Verdict.PASSED, report.summary
+    assert [each.side for each in report.times] == ["later", "renewal"]
+
+
+def test_the_development_clock_counts_for_nothing(original, settings, tmp_path):
+    seal()
+    tsa = AuthorityServer(LocalAuthority(tmp_path / "tsa"))
+    threading.Thread(target=tsa.serve_forever, daemon=True).start()
+    wanted = AuthoritySettings("Dev", tsa.url, tsa.authority.root_pem.decode(), allows_local=True)
+    with pytest.raises(AuthorityError, match="authority_development"):
+        save_authority(actor=None, wanted=wanted)
+    settings.DEV_TSA = True
+    save_authority(actor=None, wanted=wanted)
+    assert len(stamp()) == 1
+    found = outside_time(original.statement.entry_id)
+    assert found.level == 1
+    assert "proves nothing" in found.bracket.later.authority
+    settings.DEV_TSA = False
+    assert outside_time(original.statement.entry_id).later == ()
+    assert stamp() == []
+    tsa.shutdown()

@@ -11,7 +11,9 @@ from ledger.tlog.verify import verify_bundle
 from tests.ledger.tlog.sample import claims, who
 
 SPEC = Path(__file__).parents[3] / "docs" / "spec"
-TEXT = "\n".join((SPEC / f"{page}.md").read_text() for page in ("entry", "claim", "checkpoint", "bundle", "policy"))
+TEXT = "\n".join(
+    (SPEC / f"{page}.md").read_text() for page in ("entry", "claim", "checkpoint", "bundle", "policy", "timestamp")
+)
 CODES = sorted(
     {
         error.code

@@ -108,9 +108,9 @@ def test_the_certificate_may_lie_beside():
 
 
 def test_files_of_later_versions_are_reported_as_unchecked():
-    report = verify(with_sums(FILES | {"tokens/0001.tsr": b"token", "verify.sh": b"#!/bin/sh\n"}))
+    report = verify(with_sums(FILES | {"tokens/0001.tsr": b"token", "verify.rb": b"#!/bin/ruby\n"}))
     assert report.verdict is Verdict.PASSED
-    assert report.unchecked == ("tokens/0001.tsr", "verify.sh")
+    assert report.unchecked == ("tokens/0001.tsr", "verify.rb")
 
 
 # One byte changed

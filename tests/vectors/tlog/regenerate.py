@@ -7,7 +7,7 @@ compares them with the frozen ones. A difference means a format changed, which n
 import json
 from pathlib import Path
 
-from ledger.tlog.bundle import VERIFY_TEXTS, format_bundle
+from ledger.tlog.bundle import VERIFY_PROGRAMS, VERIFY_TEXTS, format_bundle
 from ledger.tlog.entry import canonical_json, claim_hash, genesis_prev, identity_hash
 from ledger.tlog.merkle import EMPTY_ROOT, consistency_proof, inclusion_proof, root_from_leaves
 from ledger.tlog.note import format_vkey, sign_note
@@ -40,6 +40,7 @@ def vectors() -> dict[str, bytes]:
     note = sign_note(log.checkpoint(), [SIGNER, WITNESS])
     # The wording of the instructions may improve at any time; the vectors may not follow it.
     files = log.files(INDEX, note) | dict.fromkeys(VERIFY_TEXTS, b"The instructions stand here.\n")
+    files = {name: data for name, data in files.items() if name not in VERIFY_PROGRAMS}
     bundle = format_bundle(files)
     return {
         "log.json": PARAMETER_FILE,
