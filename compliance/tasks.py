@@ -3,12 +3,14 @@
 from typing import Any
 
 from compliance.services.checks import run_check
+from compliance.services.erasing import PARTICIPANT
 from compliance.services.feature_index import SEAL_JOB, seal_segments, sweep_segments
 from compliance.services.gallery import refresh_gallery, sweep_gallery, update_gallery
 from compliance.services.packs import KIND as PACKS
 from compliance.services.packs import make_packs
 from compliance.services.sample import load_sample
 from compliance.services.search import run_search
+from ledger.services.erasing import take_part
 from ledger.services.job_context import JobContext
 from ledger.services.job_registry import HEAVY, job
 from ledger.services.periodic import periodic
@@ -52,3 +54,6 @@ periodic("search index", interval_s=20)(sweep_segments)
 @job("sample.load", queue=HEAVY, timeout_s=590)
 def sample(ctx: JobContext) -> dict[str, Any]:
     return load_sample(ctx)
+
+
+take_part(PARTICIPANT)

@@ -68,6 +68,24 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("The stored file cannot be read."),
         _("Tell the person who runs this site: the data directory or the keys may be incomplete."),
     ),
+    # Erasure.
+    "erased": (
+        _("This was erased."),
+        _("The log still proves that an entry was made, and when. What it was about cannot be shown any more."),
+    ),
+    "erasure_on_hold": (
+        _("This is on hold and cannot be erased."),
+        _("Release the hold first, when what it was placed for is over."),
+    ),
+    "erasure_done_before": (_("This was erased before."), _("Nothing is left to do.")),
+    "erasure_unknown_person": (
+        _("Nobody of that address belongs to this seller, or acted for it."),
+        _("Check the address; it may have been erased already."),
+    ),
+    "erasure_last_owner": (
+        _("The last owner of a seller cannot be erased."),
+        _("Make somebody else owner first."),
+    ),
     # Forms and archives.
     "request_id_reused": (
         _("This request was already used for another file."),

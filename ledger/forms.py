@@ -78,6 +78,27 @@ def read_upload(file: UploadedFile[Any], request_id: str = "") -> Upload:
     return Upload(file.name or "", file.read(MAX_FILE_BYTES + 1), request_id)
 
 
+ERASURE_REASON_NAMES = {
+    "request": _("somebody asked for it"),
+    "retention": _("it is not needed any more"),
+    "legal": _("the law demands it"),
+    "mistake": _("it was registered by mistake"),
+}
+
+
+class EraseForm(forms.Form):
+    """Why, and the word that says the person means it."""
+
+    reason = forms.ChoiceField(choices=list(ERASURE_REASON_NAMES.items()), label=_("Why"))
+    sure = forms.BooleanField(label=_("I know that this cannot be undone"))
+
+
+class HoldForm(forms.Form):
+    """Why something must stay."""
+
+    reason = forms.CharField(max_length=200, label=_("Why it must not be erased"))
+
+
 class OriginalForm(forms.Form):
     """What lists call an original; none of it is in the log."""
 

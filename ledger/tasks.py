@@ -3,6 +3,7 @@
 from typing import Any
 
 from ledger.services import archives
+from ledger.services.erasure import CLEAN_JOB, clean_up, sweep_erasures
 from ledger.services.job_context import JobContext
 from ledger.services.job_registry import HEAVY, job
 from ledger.services.jobs import release_dead_workers, run_job, sweep_jobs
@@ -32,8 +33,15 @@ def register_zip(ctx: JobContext, **args: Any) -> dict[str, Any]:
     return archives.register_zip(ctx, **args)
 
 
+# Not behind an import: what was erased is still in old pages of the database until then.
+@job(CLEAN_JOB, timeout_s=590)
+def clean_after_erasure(ctx: JobContext, erasure_id: int) -> dict[str, str]:
+    return {"state": clean_up(erasure_id).state}
+
+
 periodic("jobs of dead workers", interval_s=1)(release_dead_workers)
 periodic("lost jobs", interval_s=2)(sweep_jobs)
 periodic("checkpoint", interval_s=5)(seal_if_due)
 periodic("sealed pictures", interval_s=60)(sweep_pictures)
 periodic("missing features", interval_s=30)(sweep_features)
+periodic("unfinished erasures", interval_s=60)(sweep_erasures)

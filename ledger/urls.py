@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from ledger.views import history, jobs, log, originals, verify
+from ledger.views import erasure, history, jobs, log, originals, verify
 
 app_name = "ledger"
 
@@ -28,6 +28,11 @@ urlpatterns = [
     path("originals/<str:number>/file/", originals.original_file, name="original_file"),
     path("originals/<str:number>/certificate.pdf", originals.original_certificate, name="original_certificate"),
     path("originals/<str:number>/evidence.zip", originals.original_bundle, name="original_bundle"),
+    path("originals/<str:number>/erase/", erasure.erase, name="erase"),
+    path("originals/<str:number>/hold/", erasure.hold, name="hold"),
+    path("originals/<str:number>/hold/<int:hold_id>/release/", erasure.release, name="release_hold"),
+    path("people/<int:membership_id>/erase/", erasure.erase_member, name="erase_member"),
+    path("erasures/", erasure.erasure_list, name="erasures"),
     path("history/", history.history, name="history"),
     path("history.csv", history.history_csv, name="history_csv"),
     path("jobs/", jobs.job_list, name="jobs"),

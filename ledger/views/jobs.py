@@ -38,6 +38,7 @@ KIND_NAMES = {
     "search.run": gettext_lazy("Find copies"),
     "checks.run": gettext_lazy("Hidden-image check"),
     "packs.make": gettext_lazy("Make packs"),
+    "erasure.clean": gettext_lazy("Overwrite what was erased"),
     SAMPLE: gettext_lazy("Draw sample data"),
 }
 

@@ -7,13 +7,17 @@ from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
+from ledger.accounts.models import Membership
 from ledger.models import Job, JobState
+from ledger.services.holds import place_hold
 from ledger.services.log import seal
 from tests.factories import register_one
 from tests.images import jpeg_bytes, product_photo
 from tests.matrix.rows import (
     EVERYBODY,
     MANAGERS,
+    OWNERS,
+    VIEWER,
     WORKERS,
     AnyRow,
     World,
@@ -36,6 +40,15 @@ def sealed_original(world: World) -> Mapping[str, Any]:
     number = register_one(world.seller, analyse=True).number
     seal()
     return {"number": number}
+
+
+def held_original(world: World) -> Mapping[str, Any]:
+    found = register_one(world.seller)
+    return {"number": found.number, "hold_id": place_hold(actor=None, original=found, reason="a dispute").pk}
+
+
+def viewer(world: World) -> Mapping[str, Any]:
+    return {"membership_id": Membership.objects.get(user=world.people[VIEWER]).pk}
 
 
 def preview(world: World) -> Mapping[str, Any]:
@@ -70,6 +83,11 @@ ROWS["ledger:original_file"] = page(MANAGERS, make=original)
 ROWS["ledger:original_certificate"] = page(EVERYBODY, make=sealed_original)
 ROWS["ledger:original_bundle"] = page(EVERYBODY, make=sealed_original)
 ROWS["ledger:picture"] = page(EVERYBODY, make=preview)
+ROWS["ledger:erase"] = form(OWNERS, make=original, data={"reason": "request", "sure": "on"})
+ROWS["ledger:hold"] = action(MANAGERS, make=original, data={"reason": "a dispute"})
+ROWS["ledger:release_hold"] = action(MANAGERS, make=held_original)
+ROWS["ledger:erase_member"] = form(OWNERS, make=viewer, data={"reason": "request", "sure": "on"})
+ROWS["ledger:erasures"] = page(OWNERS)
 ROWS["ledger:history"] = page(EVERYBODY)
 ROWS["ledger:history_csv"] = page(EVERYBODY)
 ROWS["ledger:jobs"] = page(EVERYBODY)
