@@ -17,6 +17,7 @@ from ledger.models import Job, JobState
 NAVIGATION = [
     ("compliance:overview", "layout-dashboard", _("Overview")),
     ("ledger:originals", "photo", _("Originals")),
+    ("ledger:sets", "folder", _("Evidence sets")),
     ("compliance:search", "zoom-scan", _("Find copies")),
     ("compliance:checks", "eye-check", _("Hidden image")),
     ("compliance:catalogues", "packages", _("Catalogues")),

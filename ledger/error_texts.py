@@ -86,6 +86,33 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("The last owner of a seller cannot be erased."),
         _("Make somebody else owner first."),
     ),
+    # Files made from originals.
+    "derivative_unrelated": (
+        _("Nothing in this file shows that it was made from this original."),
+        _(
+            "Choose the right original. A picture that is nearly plain, or changed beyond recognition, cannot be linked."
+        ),
+    ),
+    "derivative_same_file": (
+        _("This is the original itself, byte for byte."),
+        _("Link the file that you upload to the marketplace instead."),
+    ),
+    # Evidence sets.
+    "evidence_file_too_large": (
+        _("The file is larger than 256 MiB."),
+        _("Split it, or register a smaller export of it; a video in parts."),
+    ),
+    "set_empty": (_("The set holds no file yet."), _("Add at least one file, then register.")),
+    "set_too_many": (_("A set takes 2,000 files."), _("Register the rest as a second set.")),
+    "set_not_open": (
+        _("This set is registered and takes no more files."),
+        _("Add later files as a supplement: open the set and choose “Add later files”."),
+    ),
+    "set_not_registered": (_("This set is not registered yet."), _("Open it and register it first.")),
+    "set_bundle_too_large": (
+        _("The chosen files are larger than 384 MiB together."),
+        _("Choose fewer, and take the rest in a second ZIP."),
+    ),
     # Forms and archives.
     "request_id_reused": (
         _("This request was already used for another file."),

@@ -13,6 +13,7 @@ from ledger.accounts.models import Seller, Store
 from ledger.categories import load_categories
 from ledger.error_texts import error_text
 from ledger.imaging.scan import MAX_FILE_BYTES
+from ledger.models import DerivativeRole
 from ledger.services.originals import Upload
 
 MAX_REQUEST_ID = 72  # the column holds 80; each file of a request adds its number
@@ -97,6 +98,26 @@ class HoldForm(forms.Form):
     """Why something must stay."""
 
     reason = forms.CharField(max_length=200, label=_("Why it must not be erased"))
+
+
+class SetFilesForm(forms.Form):
+    """Files of any kind for an evidence set; path is the place inside a dropped folder, sent with one file."""
+
+    files = SeveralFilesField(label=_("Files"))  # type: ignore[assignment]  # the class keeps no such attribute
+    path = forms.CharField(max_length=1000, required=False)
+
+
+class SetForm(forms.Form):
+    """What an evidence set is called; it goes into the claim."""
+
+    title = forms.CharField(max_length=200, required=False, label=_("Title of the set"))
+
+
+class DerivativeForm(forms.Form):
+    """A file that was made from an original, and what it is for."""
+
+    file = forms.FileField(label=_("Derived file"))
+    role = forms.ChoiceField(choices=DerivativeRole.choices, initial=DerivativeRole.UPLOAD, label=_("What it is"))
 
 
 class OriginalForm(forms.Form):

@@ -272,6 +272,10 @@ class Derivative(models.Model):
     def __str__(self) -> str:
         return f"{self.role} of {self.original_id}"
 
+    @property
+    def residual_px(self) -> float:
+        return self.residual_milli / 1000
+
 
 class Certificate(models.Model):
     """A signed PDF that was handed out, kept as it was."""
@@ -299,17 +303,19 @@ class Certificate(models.Model):
 
 
 class EvidenceSet(models.Model):
-    """A shoot: files of any kind registered together by one entry. A supplement lists its predecessor's files again."""
+    """A shoot: files of any kind registered together by one entry; a draft until it has a statement.
+
+    A supplement lists its predecessor's files again (docs/adr/0041-supplements-repeat.md).
+    """
 
     number = models.CharField(max_length=16, unique=True, default=new_number)
     seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
-    statement = models.OneToOneField(Statement, on_delete=models.PROTECT, related_name="evidence_set")
+    statement = models.OneToOneField(Statement, null=True, on_delete=models.PROTECT, related_name="evidence_set")
     title = models.CharField(max_length=200, blank=True)
     previous = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="supplements")
-    file_count = models.IntegerField()
-    size_bytes = models.BigIntegerField()
     registered_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
-    registered_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now)
+    registered_at = models.DateTimeField(null=True)
 
     objects = SellerQuerySet.as_manager()
 

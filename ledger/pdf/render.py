@@ -19,6 +19,7 @@ from ledger.pdf.documents import (
     CheckReceiptDocument,
     Document,
     QueryReceiptDocument,
+    SetCertificateDocument,
     check_document,
 )
 from ledger.pdf.errors import AttachmentRejectedError, RenderFailedError
@@ -101,6 +102,11 @@ def render_certificate(document: CertificateDocument, *, attachments: Sequence[A
     Raises DocumentRejectedError, PictureRejectedError, AttachmentRejectedError, RenderFailedError.
     """
     return _render("certificate.typ", document, attachments)
+
+
+def render_set_certificate(document: SetCertificateDocument, *, attachments: Sequence[Attachment] = ()) -> bytes:
+    """Certificate of one evidence set as PDF bytes; errors as render_certificate."""
+    return _render("set.typ", document, attachments)
 
 
 def render_query_receipt(document: QueryReceiptDocument, *, attachments: Sequence[Attachment] = ()) -> bytes:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from ledger.accounts.permissions import Permission
 from ledger.categories import load_categories
 from ledger.error_texts import error_text
-from ledger.forms import OriginalForm, RegisterForm, is_zip, read_upload
+from ledger.forms import DerivativeForm, OriginalForm, RegisterForm, is_zip, read_upload
 from ledger.models import ImageFile, ImageState, Original
 from ledger.services.archives import enqueue_zip
 from ledger.services.blobs import read_blob
@@ -185,6 +185,7 @@ def original(request: HttpRequest, number: str) -> HttpResponse:
         "events": _story(found),
         "derivatives": found.derivatives.select_related("image", "statement").order_by("-pk")[:MOST_DERIVATIVES],
         "level": 1 if newest and newest.tree_size > found.statement.entry_id else 0,
+        "derivative_form": DerivativeForm(),
         "holds": found.holds.filter(released_at=None).order_by("pk"),
     }
     return render(request, "ledger/original_detail.html", context, status=400 if form.errors else 200)

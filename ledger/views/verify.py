@@ -53,9 +53,15 @@ ROLE_NAMES = {
     "main": _("main image"),
     "hidden": _("hidden image"),
     "derivative": _("file made from it"),
+    "raw": _("camera RAW"),
+    "layered": _("layered source"),
+    "outtake": _("outtake"),
+    "contract": _("contract or release"),
 }
 KIND_NAMES = {
     "image.registered": _("Registration of an original picture"),
+    "set.registered": _("Registration of an evidence set"),
+    "erasure": _("Record of an erasure"),
     "query.recorded": _("Record of a search for copies"),
     "check.recorded": _("Record of a hidden-image check"),
     "derivative.linked": _("Record of a file made from an original"),

@@ -8,9 +8,13 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from ledger.accounts.models import Membership
-from ledger.models import Job, JobState
+from ledger.accounts.numbers import new_number
+from ledger.models import EvidenceSet, Job, JobState
+from ledger.services.evidence_sets import add_files, open_draft, register_set
 from ledger.services.holds import place_hold
+from ledger.services.linking import link_upload
 from ledger.services.log import seal
+from ledger.services.originals import Upload
 from tests.factories import register_one
 from tests.images import jpeg_bytes, product_photo
 from tests.matrix.rows import (
@@ -40,6 +44,33 @@ def sealed_original(world: World) -> Mapping[str, Any]:
     number = register_one(world.seller, analyse=True).number
     seal()
     return {"number": number}
+
+
+def derived_photo(world: World) -> Mapping[str, Any]:
+    copy = jpeg_bytes(product_photo(1), quality=60)
+    return {"file": SimpleUploadedFile("copy.jpg", copy, "image/jpeg"), "role": "upload"}
+
+
+def linked_file(world: World) -> Mapping[str, Any]:
+    copy = Upload("copy.jpg", jpeg_bytes(product_photo(1), quality=60))
+    made = link_upload(actor=None, original=register_one(world.seller), upload=copy)
+    return {"number": made.statement.number}
+
+
+def draft_set(world: World) -> Mapping[str, Any]:
+    draft = open_draft(actor=None, seller=world.seller, number=new_number())
+    add_files(actor=None, draft=draft, uploads=[Upload("a.raw", b"raw"), Upload("b.pdf", b"contract")])
+    return {"number": draft.number}
+
+
+def registered_set(world: World) -> Mapping[str, Any]:
+    made = register_set(actor=None, draft=EvidenceSet.objects.get(**draft_set(world)))
+    seal()
+    return {"number": made.number}
+
+
+def set_file(world: World) -> Mapping[str, Any]:
+    return {**registered_set(world), "position": 0}
 
 
 def held_original(world: World) -> Mapping[str, Any]:
@@ -83,6 +114,15 @@ ROWS["ledger:original_file"] = page(MANAGERS, make=original)
 ROWS["ledger:original_certificate"] = page(EVERYBODY, make=sealed_original)
 ROWS["ledger:original_bundle"] = page(EVERYBODY, make=sealed_original)
 ROWS["ledger:picture"] = page(EVERYBODY, make=preview)
+ROWS["ledger:link_derivative"] = action(WORKERS, make=original, data=derived_photo)
+ROWS["ledger:derivative_bundle"] = page(EVERYBODY, make=linked_file)
+ROWS["ledger:sets"] = page(EVERYBODY)
+ROWS["ledger:set_new"] = form(WORKERS, data=one_photo)
+ROWS["ledger:set"] = form(EVERYBODY, post=WORKERS, make=draft_set, data={"title": "Shoot"})
+ROWS["ledger:set_discard"] = action(WORKERS, make=draft_set)
+ROWS["ledger:set_certificate"] = page(EVERYBODY, make=registered_set)
+ROWS["ledger:set_bundle"] = page(EVERYBODY, make=registered_set)
+ROWS["ledger:set_file"] = page(MANAGERS, make=set_file)
 ROWS["ledger:erase"] = form(OWNERS, make=original, data={"reason": "request", "sure": "on"})
 ROWS["ledger:hold"] = action(MANAGERS, make=original, data={"reason": "a dispute"})
 ROWS["ledger:release_hold"] = action(MANAGERS, make=held_original)
