@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from compliance.models import IndexSegment
 from compliance.services.checks import run_check
 from compliance.services.erasing import PARTICIPANT
 from compliance.services.feature_index import SEAL_JOB, seal_segments, sweep_segments
@@ -10,6 +11,7 @@ from compliance.services.packs import KIND as PACKS
 from compliance.services.packs import make_packs
 from compliance.services.sample import load_sample
 from compliance.services.search import run_search
+from ledger.services.backup import leave_out
 from ledger.services.erasing import take_part
 from ledger.services.job_context import JobContext
 from ledger.services.job_registry import HEAVY, job
@@ -57,3 +59,4 @@ def sample(ctx: JobContext) -> dict[str, Any]:
 
 
 take_part(PARTICIPANT)
+leave_out(IndexSegment)

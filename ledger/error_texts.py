@@ -86,6 +86,41 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("The last owner of a seller cannot be erased."),
         _("Make somebody else owner first."),
     ),
+    # Backups.
+    "log_behind": (
+        _("An older copy of the database was restored: entries that were signed are missing."),
+        _(
+            "Nothing is registered until somebody looks. Restore the newest backup there is; if what is missing is lost, "
+            "the operator says so with: manage.py restore FILE --accept-older --reason TEXT."
+        ),
+    ),
+    "log_epoch_missing": (
+        _("The data are restored, but this version cannot go on with the log."),
+        _(
+            "Everything can be read and verified. Registering stays refused until an epoch can be begun; keep the old data."
+        ),
+    ),
+    "backup_missing": (_("There is no backup of that name."), _("Check the path.")),
+    "backup_damaged": (
+        _("The backup is damaged or was cut short."),
+        _("Nothing was changed. Take another copy of it, or another backup."),
+    ),
+    "backup_other_version": (
+        _("The backup was made by another version."),
+        _("Nothing was changed. Install the version that made it, restore, then upgrade."),
+    ),
+    "restore_not_empty": (
+        _("There are data in this installation."),
+        _("Nothing was changed. Restore into an empty data directory or database."),
+    ),
+    "restore_keys_missing": (
+        _("The key directory is not in place."),
+        _("Nothing was changed. Copy the keys of that installation to ORIGINMARK_KEYS first."),
+    ),
+    "restore_other_keys": (
+        _("The keys are not those of this backup."),
+        _("Nothing was changed. Copy the keys of that installation to ORIGINMARK_KEYS first."),
+    ),
     # Files made from originals.
     "derivative_unrelated": (
         _("Nothing in this file shows that it was made from this original."),
@@ -96,6 +131,11 @@ TEXTS: dict[str, tuple[Any, Any]] = {
     "derivative_same_file": (
         _("This is the original itself, byte for byte."),
         _("Link the file that you upload to the marketplace instead."),
+    ),
+    # Right records.
+    "right_unknown_number": (
+        _("This is no proof number of an original or evidence set here:"),
+        _("Copy the number from the page of the original or set."),
     ),
     # Evidence sets.
     "evidence_file_too_large": (

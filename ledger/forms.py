@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django import forms
@@ -13,7 +14,7 @@ from ledger.accounts.models import Seller, Store
 from ledger.categories import load_categories
 from ledger.error_texts import error_text
 from ledger.imaging.scan import MAX_FILE_BYTES
-from ledger.models import DerivativeRole
+from ledger.models import DerivativeRole, RightKind
 from ledger.services.originals import Upload
 
 MAX_REQUEST_ID = 72  # the column holds 80; each file of a request adds its number
@@ -118,6 +119,42 @@ class DerivativeForm(forms.Form):
 
     file = forms.FileField(label=_("Derived file"))
     role = forms.ChoiceField(choices=DerivativeRole.choices, initial=DerivativeRole.UPLOAD, label=_("What it is"))
+
+
+class NumbersField(forms.CharField):
+    """Proof numbers apart by spaces, commas or lines; cleans to a list."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        help_text = _("Proof numbers of originals or evidence sets, apart by commas or spaces.")
+        super().__init__(max_length=4000, label=_("Attach to"), help_text=help_text, **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        return re.split(r"[\s,;，；、]+", text) if (text := super().clean(value).strip()) else []
+
+
+class RightForm(forms.Form):
+    """What a registration or certificate says, with its document."""
+
+    kind = forms.ChoiceField(choices=RightKind.choices, label=_("Type"))
+    title = forms.CharField(max_length=200, label=_("Title"))
+    registration_number = forms.CharField(max_length=100, required=False, label=_("Registration number"))
+    authority = forms.CharField(max_length=200, required=False, label=_("Authority"))
+    valid_from = forms.DateField(required=False, label=_("Valid from"), widget=forms.DateInput({"type": "date"}))
+    valid_until = forms.DateField(required=False, label=_("Valid until"), widget=forms.DateInput({"type": "date"}))
+    document = forms.FileField(required=False, label=_("Document (PDF or any file)"))
+    numbers = NumbersField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if values.get("valid_from") and values.get("valid_until") and values["valid_from"] > values["valid_until"]:
+            self.add_error("valid_until", _("It ends before it begins."))
+        return values
+
+
+class AttachForm(forms.Form):
+    """More originals or sets for a record."""
+
+    numbers = NumbersField(required=True)
 
 
 class OriginalForm(forms.Form):

@@ -362,6 +362,45 @@ class EvidenceFile(models.Model):
         return self.file_name
 
 
+class RightKind(models.TextChoices):
+    COPYRIGHT = "copyright", _("copyright registration")
+    TRADEMARK = "trademark", _("trademark")
+    DESIGN = "design", _("design patent")
+    NOTARY = "notary", _("notarial certificate")
+    TIMESTAMP = "timestamp", _("timestamp certificate of a third party")
+    PLATFORM = "platform", _("receipt of an evidence platform")
+    OTHER = "other", _("other document")
+
+
+class RightRecord(models.Model):
+    """What somebody else certified: a registration, a notary's deed, a platform's receipt. Never checked by machine.
+
+    Its document is an evidence set of one file: registered in the log, stored encrypted, never opened.
+    """
+
+    number = models.CharField(max_length=16, unique=True, default=new_number)
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=12, choices=RightKind.choices)
+    title = models.CharField(max_length=200)
+    registration_number = models.CharField(max_length=100, blank=True)
+    authority = models.CharField(max_length=200, blank=True)
+    valid_from = models.DateField(null=True)
+    valid_until = models.DateField(null=True)
+    document = models.ForeignKey(EvidenceSet, null=True, on_delete=models.PROTECT, related_name="rights")
+    originals = models.ManyToManyField(Original, related_name="rights")
+    sets = models.ManyToManyField(EvidenceSet, related_name="right_records")
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["seller", "valid_until"], name="right_by_expiry")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
 class Hold(models.Model):
     """Why something must not be erased now; it refuses erasure until it is released."""
 

@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from ledger.views import derivatives, erasure, history, jobs, log, originals, sets, verify
+from ledger.views import derivatives, erasure, history, jobs, log, originals, rights, sets, verify
 
 app_name = "ledger"
 
@@ -40,6 +40,9 @@ urlpatterns = [
     path("sets/<str:number>/certificate.pdf", sets.set_pdf, name="set_certificate"),
     path("sets/<str:number>/evidence.zip", sets.set_evidence, name="set_bundle"),
     path("sets/<str:number>/files/<int:position>/", sets.set_file_download, name="set_file"),
+    path("rights/", rights.right_list, name="rights"),
+    path("rights/new/", rights.right_new, name="right_new"),
+    path("rights/<str:number>/", rights.right, name="right"),
     path("people/<int:membership_id>/erase/", erasure.erase_member, name="erase_member"),
     path("erasures/", erasure.erasure_list, name="erasures"),
     path("history/", history.history, name="history"),

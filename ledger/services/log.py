@@ -21,6 +21,7 @@ from ledger.accounts.permissions import Permission, require_permission
 from ledger.models import Checkpoint, Entry, LogHead, Statement, TreeNode
 from ledger.services import keys
 from ledger.services.identity import system_identity
+from ledger.services.log_state import require_current
 from ledger.tlog import checkpoint as heads
 from ledger.tlog import claims, entry, merkle, note, policy, proof
 
@@ -94,10 +95,14 @@ def append_statements(
 
 
 def lock_head() -> LogHead:
-    """Lock the head until the transaction ends (SQLite's write lock is already held by then)."""
+    """Lock the head until the transaction ends (SQLite's write lock is already held by then).
+
+    LogBehindError for the head of an older copy of the log.
+    """
     head = LogHead.objects.select_for_update().first()
     if head is None:
         raise LogNotReadyError("the log has not been created; start once with: manage.py up")
+    require_current(head)
     return head
 
 

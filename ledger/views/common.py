@@ -22,6 +22,7 @@ from ledger.services.blobs import BlobUnreadableError
 from ledger.services.evidence import ErasedError
 from ledger.services.keys import KeyMissingError
 from ledger.services.log import LogForkError, LogNotReadyError
+from ledger.services.log_state import LogBehindError
 
 PAGE_SIZE = 50
 MAX_KEY = 2**63 - 1  # what a key column holds
@@ -56,7 +57,7 @@ def key_parameter(request: HttpRequest, name: str) -> int | None:
     return key if key is not None and key <= MAX_KEY else None
 
 
-TROUBLE = (ErasedError, BlobUnreadableError, KeyMissingError, LogForkError, LogNotReadyError)
+TROUBLE = (ErasedError, LogBehindError, BlobUnreadableError, KeyMissingError, LogForkError, LogNotReadyError)
 
 
 def explain_trouble(view: View[P]) -> View[P]:

@@ -20,11 +20,12 @@ from ledger.services.erase_person import LastOwnerError, erase_person, preview_p
 from ledger.services.erasure import AlreadyErasedError, OnHoldError, erase_original
 from ledger.services.erasure_plan import Preview, preview_erasure
 from ledger.services.holds import place_hold, release_hold
-from ledger.views.common import Page, find_or_404, needs, seller_of
+from ledger.views.common import Page, explain_trouble, find_or_404, needs, seller_of
 from ledger.views.erasure_words import describe_handouts, describe_lost, handout_rows
 
 
 @needs(Permission.ERASE)
+@explain_trouble
 @require_http_methods(["GET", "HEAD", "POST"])
 def erase(request: HttpRequest, number: str) -> HttpResponse:
     """Shows what erasing this original takes with it; POST does it."""
@@ -62,6 +63,7 @@ def _status(request: HttpRequest, error: Any) -> int:
 
 
 @needs(Permission.ERASE)
+@explain_trouble
 @require_http_methods(["GET", "HEAD", "POST"])
 def erase_member(request: HttpRequest, membership_id: int) -> HttpResponse:
     """The same for a person of the team."""

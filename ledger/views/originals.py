@@ -41,6 +41,7 @@ MOST_DERIVATIVES = 30
 
 
 @needs(Permission.REGISTER)
+@explain_trouble
 @require_http_methods(["GET", "HEAD", "POST"])
 def register(request: HttpRequest) -> HttpResponse:
     """Drop pictures or a ZIP. Answers JSON to the page's script, a list of outcomes to a plain form."""
@@ -185,6 +186,7 @@ def original(request: HttpRequest, number: str) -> HttpResponse:
         "events": _story(found),
         "derivatives": found.derivatives.select_related("image", "statement").order_by("-pk")[:MOST_DERIVATIVES],
         "level": 1 if newest and newest.tree_size > found.statement.entry_id else 0,
+        "rights": found.rights.order_by("-pk"),
         "derivative_form": DerivativeForm(),
         "holds": found.holds.filter(released_at=None).order_by("pk"),
     }

@@ -119,6 +119,7 @@ def _line(answer: Added, url: str) -> dict[str, Any]:
 
 
 @needs(Permission.VIEW)
+@explain_trouble
 @require_http_methods(["GET", "HEAD", "POST"])
 def evidence_set(request: HttpRequest, number: str) -> HttpResponse:
     """A draft: what each file is, and the button that registers. A registered set: its files and its proof."""
@@ -164,6 +165,7 @@ def _detail(request: HttpRequest, found: EvidenceSet) -> HttpResponse:
         "set": found,
         "statement": found.statement,
         "files": files,
+        "rights": [*found.right_records.order_by("pk"), *found.rights.order_by("pk")],
         "size_bytes": sum(file.size_bytes for file in files),
         "supplements": found.supplements.exclude(statement=None).select_related("statement").order_by("pk"),
         "level": 1 if newest and newest.tree_size > found.statement.entry_id else 0,

@@ -217,8 +217,8 @@ def test_a_restored_old_database_is_trouble(client_of, original, bob):
     state = keys.read_signer_state(origin)
     assert state is not None
     keys.write_signer_state(origin, keys.SignerState(state.tree_size + 5, state.root_hash))
-    assert overview.find_log_trouble(timezone.now()) == "log_fork"
-    assert "log_fork" in text_of(client_of(bob).get("/"))
+    assert overview.find_log_trouble(timezone.now()) == "log_behind"
+    assert "log_behind" in text_of(client_of(bob).get("/"))
 
 
 def test_new_entries_on_a_restored_old_database_are_trouble(original, seller):
@@ -253,21 +253,21 @@ def test_the_page_costs_the_same_for_one_entry_and_for_many(
 ):
     client = client_of(alice)
     client.get("/")
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         client.get("/")
     register(seller, *(jpeg_bytes(product_photo(seed, (120, 90))) for seed in range(20, 40)), actor=alice)
     for _ in range(5):
         dead_job(seller)
     for _ in range(4):
         search_for(original, alice)
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         client.get("/")
 
 
 def test_a_new_sellers_page_has_no_more_queries(client_of, log, alice, django_assert_num_queries):
     client = client_of(alice)
     client.get("/")
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         client.get("/")
 
 

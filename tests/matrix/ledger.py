@@ -15,6 +15,7 @@ from ledger.services.holds import place_hold
 from ledger.services.linking import link_upload
 from ledger.services.log import seal
 from ledger.services.originals import Upload
+from ledger.services.rights import RightFacts, record_right
 from tests.factories import register_one
 from tests.images import jpeg_bytes, product_photo
 from tests.matrix.rows import (
@@ -73,6 +74,15 @@ def set_file(world: World) -> Mapping[str, Any]:
     return {**registered_set(world), "position": 0}
 
 
+def right_record(world: World) -> Mapping[str, Any]:
+    facts = RightFacts("trademark", "Mark")
+    return {"number": record_right(actor=None, seller=world.seller, facts=facts).number}
+
+
+def an_original_number(world: World) -> Mapping[str, Any]:
+    return {"numbers": register_one(world.seller).number}
+
+
 def held_original(world: World) -> Mapping[str, Any]:
     found = register_one(world.seller)
     return {"number": found.number, "hold_id": place_hold(actor=None, original=found, reason="a dispute").pk}
@@ -123,6 +133,9 @@ ROWS["ledger:set_discard"] = action(WORKERS, make=draft_set)
 ROWS["ledger:set_certificate"] = page(EVERYBODY, make=registered_set)
 ROWS["ledger:set_bundle"] = page(EVERYBODY, make=registered_set)
 ROWS["ledger:set_file"] = page(MANAGERS, make=set_file)
+ROWS["ledger:rights"] = page(EVERYBODY)
+ROWS["ledger:right_new"] = form(WORKERS, data={"kind": "trademark", "title": "Mark"})
+ROWS["ledger:right"] = form(EVERYBODY, post=WORKERS, make=right_record, data=an_original_number)
 ROWS["ledger:erase"] = form(OWNERS, make=original, data={"reason": "request", "sure": "on"})
 ROWS["ledger:hold"] = action(MANAGERS, make=original, data={"reason": "a dispute"})
 ROWS["ledger:release_hold"] = action(MANAGERS, make=held_original)
