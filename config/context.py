@@ -17,10 +17,10 @@ from ledger.models import Job, JobState
 NAVIGATION = [
     ("compliance:overview", "layout-dashboard", _("Overview")),
     ("ledger:originals", "photo", _("Originals")),
-    ("ledger:sets", "folder", _("Evidence sets")),
     ("compliance:search", "zoom-scan", _("Find copies")),
     ("compliance:checks", "eye-check", _("Hidden image")),
     ("compliance:catalogues", "packages", _("Catalogues")),
+    ("ledger:sets", "folder", _("Evidence sets")),
     ("ledger:history", "history", _("History")),
     ("ledger:log", "timeline", _("Ledger")),
 ]

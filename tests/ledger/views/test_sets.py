@@ -8,8 +8,11 @@ from django.urls import reverse
 
 from ledger.accounts.numbers import new_number
 from ledger.models import EvidenceSet
+from ledger.services.evidence_sets import add_files, open_draft
 from ledger.services.log import seal
+from ledger.services.originals import Upload
 from ledger.tlog import bundle
+from ledger.tlog.claims import MAX_ITEMS
 
 pytestmark = pytest.mark.django_db
 
@@ -94,3 +97,11 @@ def test_a_viewer_sees_sets_and_gets_no_file(client_of, log, alice, bob):
     assert "a.raw" in page
     assert "files/0/" not in page
     assert client_of(bob).get(url + "files/0/").status_code == 403
+
+
+def test_a_set_as_large_as_a_claim_can_be_registered_from_its_page(client_of, log, seller, alice):
+    draft = open_draft(actor=alice, seller=seller, number=new_number())
+    add_files(actor=alice, draft=draft, uploads=[Upload("a.raw", b"1")])
+    url = reverse("ledger:set", args=[draft.number])
+    roles = {f"role-{position}": "raw" for position in range(MAX_ITEMS)}
+    assert client_of(alice).post(url, {"title": "Large", **roles}).status_code == 302
