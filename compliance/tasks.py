@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from compliance.models import IndexSegment
 from compliance.services.check_batches import KIND as BATCH
 from compliance.services.check_batches import run_batch
 from compliance.services.checks import run_check
+from compliance.services.erasing import PARTICIPANT
 from compliance.services.feature_index import SEAL_JOB, seal_segments, sweep_segments
 from compliance.services.gallery import refresh_gallery, sweep_gallery, update_gallery
 from compliance.services.outdated import KIND as OUTDATED
@@ -17,6 +19,8 @@ from compliance.services.sample import load_sample
 from compliance.services.search import run_search
 from compliance.services.sku_sets import KIND as SKUS
 from compliance.services.sku_sets import run_sku_set
+from ledger.services.backup import leave_out
+from ledger.services.erasing import take_part
 from ledger.services.job_context import JobContext
 from ledger.services.job_registry import HEAVY, job
 from ledger.services.periodic import periodic
@@ -82,3 +86,7 @@ periodic("search index", interval_s=20)(sweep_segments)
 @job("sample.load", queue=HEAVY, timeout_s=590)
 def sample(ctx: JobContext) -> dict[str, Any]:
     return load_sample(ctx)
+
+
+take_part(PARTICIPANT)
+leave_out(IndexSegment)

@@ -20,6 +20,7 @@ NAVIGATION = [
     ("compliance:search", "zoom-scan", _("Find copies")),
     ("compliance:checks", "eye-check", _("Hidden image")),
     ("compliance:catalogues", "packages", _("Catalogues")),
+    ("ledger:sets", "folder", _("Evidence sets")),
     ("ledger:history", "history", _("History")),
     ("ledger:log", "timeline", _("Ledger")),
 ]

@@ -70,7 +70,7 @@ DATABASES["default"]["TEST"] = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FILES = 500
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2100  # a role for each of the 2,000 files of an evidence set
 DEBUG = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DEFAULT_FROM_EMAIL = env.text("ORIGINMARK_MAIL_FROM", "originmark@localhost")

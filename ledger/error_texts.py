@@ -86,6 +86,91 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("The stored file cannot be read."),
         _("Tell the person who runs this site: the data directory or the keys may be incomplete."),
     ),
+    # Erasure.
+    "erased": (
+        _("This was erased."),
+        _("The log still proves that an entry was made, and when. What it was about cannot be shown any more."),
+    ),
+    "erasure_on_hold": (
+        _("This is on hold and cannot be erased."),
+        _("Release the hold first, when what it was placed for is over."),
+    ),
+    "erasure_done_before": (_("This was erased before."), _("Nothing is left to do.")),
+    "erasure_unknown_person": (
+        _("Nobody of that address belongs to this seller, or acted for it."),
+        _("Check the address; it may have been erased already."),
+    ),
+    "erasure_last_owner": (
+        _("The last owner of a seller cannot be erased."),
+        _("Make somebody else owner first."),
+    ),
+    # Backups.
+    "log_behind": (
+        _("An older copy of the database was restored: entries that were signed are missing."),
+        _(
+            "Nothing is registered until somebody looks. Restore the newest backup there is; if what is missing is lost, "
+            "the operator says so with: manage.py restore FILE --accept-older --reason TEXT."
+        ),
+    ),
+    "log_epoch_missing": (
+        _("The data are restored, but this version cannot go on with the log."),
+        _(
+            "Everything can be read and verified. Registering stays refused until an epoch can be begun; keep the old data."
+        ),
+    ),
+    "backup_missing": (_("There is no backup of that name."), _("Check the path.")),
+    "backup_damaged": (
+        _("The backup is damaged or was cut short."),
+        _("Nothing was changed. Take another copy of it, or another backup."),
+    ),
+    "backup_other_version": (
+        _("The backup was made by another version."),
+        _("Nothing was changed. Install the version that made it, restore, then upgrade."),
+    ),
+    "restore_not_empty": (
+        _("There are data in this installation."),
+        _("Nothing was changed. Restore into an empty data directory or database."),
+    ),
+    "restore_keys_missing": (
+        _("The key directory is not in place."),
+        _("Nothing was changed. Copy the keys of that installation to ORIGINMARK_KEYS first."),
+    ),
+    "restore_other_keys": (
+        _("The keys are not those of this backup."),
+        _("Nothing was changed. Copy the keys of that installation to ORIGINMARK_KEYS first."),
+    ),
+    # Files made from originals.
+    "derivative_unrelated": (
+        _("Nothing in this file shows that it was made from this original."),
+        _(
+            "Choose the right original. A picture that is nearly plain, or changed beyond recognition, cannot be linked."
+        ),
+    ),
+    "derivative_same_file": (
+        _("This is the original itself, byte for byte."),
+        _("Link the file that you upload to the marketplace instead."),
+    ),
+    # Right records.
+    "right_unknown_number": (
+        _("This is no proof number of an original or evidence set here:"),
+        _("Copy the number from the page of the original or set."),
+    ),
+    # Evidence sets.
+    "evidence_file_too_large": (
+        _("The file is larger than 256 MiB."),
+        _("Split it, or register a smaller export of it; a video in parts."),
+    ),
+    "set_empty": (_("The set holds no file yet."), _("Add at least one file, then register.")),
+    "set_too_many": (_("A set takes 2,000 files."), _("Register the rest as a second set.")),
+    "set_not_open": (
+        _("This set is registered and takes no more files."),
+        _("Add later files as a supplement: open the set and choose “Add later files”."),
+    ),
+    "set_not_registered": (_("This set is not registered yet."), _("Open it and register it first.")),
+    "set_bundle_too_large": (
+        _("The chosen files are larger than 384 MiB together."),
+        _("Choose fewer, and take the rest in a second ZIP."),
+    ),
     # Forms and archives.
     "request_id_reused": (
         _("This request was already used for another file."),

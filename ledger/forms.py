@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django import forms
@@ -13,6 +14,7 @@ from ledger.accounts.models import Seller, Store
 from ledger.categories import load_categories
 from ledger.error_texts import error_text
 from ledger.imaging.scan import MAX_FILE_BYTES
+from ledger.models import DerivativeRole, RightKind
 from ledger.services.originals import Upload
 
 MAX_REQUEST_ID = 72  # the column holds 80; each file of a request adds its number
@@ -76,6 +78,83 @@ def is_zip(file: UploadedFile[Any]) -> bool:
 def read_upload(file: UploadedFile[Any], request_id: str = "") -> Upload:
     """The file's bytes, one more than the cap at most: what is over it is refused by the scan."""
     return Upload(file.name or "", file.read(MAX_FILE_BYTES + 1), request_id)
+
+
+ERASURE_REASON_NAMES = {
+    "request": _("somebody asked for it"),
+    "retention": _("it is not needed any more"),
+    "legal": _("the law demands it"),
+    "mistake": _("it was registered by mistake"),
+}
+
+
+class EraseForm(forms.Form):
+    """Why, and the word that says the person means it."""
+
+    reason = forms.ChoiceField(choices=list(ERASURE_REASON_NAMES.items()), label=_("Why"))
+    sure = forms.BooleanField(label=_("I know that this cannot be undone"))
+
+
+class HoldForm(forms.Form):
+    """Why something must stay."""
+
+    reason = forms.CharField(max_length=200, label=_("Why it must not be erased"))
+
+
+class SetFilesForm(forms.Form):
+    """Files of any kind for an evidence set; path is the place inside a dropped folder, sent with one file."""
+
+    files = SeveralFilesField(label=_("Files"))  # type: ignore[assignment]  # the class keeps no such attribute
+    path = forms.CharField(max_length=1000, required=False)
+
+
+class SetForm(forms.Form):
+    """What an evidence set is called; it goes into the claim."""
+
+    title = forms.CharField(max_length=200, required=False, label=_("Title of the set"))
+
+
+class DerivativeForm(forms.Form):
+    """A file that was made from an original, and what it is for."""
+
+    file = forms.FileField(label=_("Derived file"))
+    role = forms.ChoiceField(choices=DerivativeRole.choices, initial=DerivativeRole.UPLOAD, label=_("What it is"))
+
+
+class NumbersField(forms.CharField):
+    """Proof numbers apart by spaces, commas or lines; cleans to a list."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        help_text = _("Proof numbers of originals or evidence sets, apart by commas or spaces.")
+        super().__init__(max_length=4000, label=_("Attach to"), help_text=help_text, **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        return re.split(r"[\s,;，；、]+", text) if (text := super().clean(value).strip()) else []
+
+
+class RightForm(forms.Form):
+    """What a registration or certificate says, with its document."""
+
+    kind = forms.ChoiceField(choices=RightKind.choices, label=_("Type"))
+    title = forms.CharField(max_length=200, label=_("Title"))
+    registration_number = forms.CharField(max_length=100, required=False, label=_("Registration number"))
+    authority = forms.CharField(max_length=200, required=False, label=_("Authority"))
+    valid_from = forms.DateField(required=False, label=_("Valid from"), widget=forms.DateInput({"type": "date"}))
+    valid_until = forms.DateField(required=False, label=_("Valid until"), widget=forms.DateInput({"type": "date"}))
+    document = forms.FileField(required=False, label=_("Document (PDF or any file)"))
+    numbers = NumbersField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if values.get("valid_from") and values.get("valid_until") and values["valid_from"] > values["valid_until"]:
+            self.add_error("valid_until", _("It ends before it begins."))
+        return values
+
+
+class AttachForm(forms.Form):
+    """More originals or sets for a record."""
+
+    numbers = NumbersField(required=True)
 
 
 class OriginalForm(forms.Form):

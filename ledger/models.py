@@ -224,6 +224,8 @@ class Statement(models.Model):
     label = models.CharField(max_length=255)  # file name or the like, for lists
     outcome = models.CharField(max_length=20, blank=True)  # a status chip's state, for lists
     outdated_at = models.DateTimeField(null=True)  # since when what it is about has changed, for lists
+    # Set when claim and identity were erased; the entry, its proof and its number stay.
+    erasure = models.ForeignKey("Erasure", null=True, on_delete=models.PROTECT, related_name="erased_statements")
 
     objects = SellerQuerySet.as_manager()
 
@@ -262,6 +264,7 @@ class ImageState(models.TextChoices):
     SEALED = "sealed", _("sealed, waiting for analysis")
     READY = "ready", _("ready")
     UNDECODABLE = "undecodable", _("sealed, cannot be opened as a picture")
+    ERASED = "erased", _("erased")  # the row stays for what points at it; nothing of the picture does
 
 
 class ImageFile(models.Model):
@@ -316,8 +319,16 @@ class Fingerprint(models.Model):
         return f"{self.algorithm}:{bytes(self.value).hex()}"
 
 
+class OriginalManager(models.Manager.from_queryset(SellerQuerySet["Original"])):  # type: ignore[misc]
+    """Leaves erased originals out of every list, search and choice; rows that point at one still find it."""
+
+    def get_queryset(self) -> SellerQuerySet[Original]:
+        rows: SellerQuerySet[Original] = super().get_queryset().filter(erased_at=None)
+        return rows
+
+
 class Original(models.Model):
-    """A registered picture: exact bytes durable and entry committed."""
+    """A registered picture: exact bytes durable and entry committed. An erased one keeps number and entry only."""
 
     number = models.CharField(max_length=16, unique=True, default=new_number)
     seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
@@ -330,8 +341,10 @@ class Original(models.Model):
     search_text = models.CharField(max_length=512, blank=True)  # title and file name: what a search by name looks at
     registered_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     registered_at = models.DateTimeField()
+    erased_at = models.DateTimeField(null=True)
 
-    objects = SellerQuerySet.as_manager()
+    objects = OriginalManager()
+    with_erased = SellerQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["seller", "sha256"], name="original_once_per_seller")]
@@ -348,6 +361,7 @@ class DerivativeRole(models.TextChoices):
     MAIN = "main", _("main image")
     HIDDEN = "hidden", _("hidden image")
     DETAIL = "detail", _("detail image")
+    UPLOAD = "upload", _("upload copy")
 
 
 class Derivative(models.Model):
@@ -372,6 +386,10 @@ class Derivative(models.Model):
     def __str__(self) -> str:
         return f"{self.role} of {self.original_id}"
 
+    @property
+    def residual_px(self) -> float:
+        return self.residual_milli / 1000
+
 
 class Certificate(models.Model):
     """A signed PDF that was handed out, kept as it was."""
@@ -394,6 +412,175 @@ class Certificate(models.Model):
 
     def __str__(self) -> str:
         return f"certificate of #{self.statement_id}"
+
+
+# What belongs to originals ---------------------------------------------------------------------------------------
+
+
+class EvidenceSet(models.Model):
+    """A shoot: files of any kind registered together by one entry; a draft until it has a statement.
+
+    A supplement lists its predecessor's files again (docs/adr/0041-supplements-repeat.md).
+    """
+
+    number = models.CharField(max_length=16, unique=True, default=new_number)
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    statement = models.OneToOneField(Statement, null=True, on_delete=models.PROTECT, related_name="evidence_set")
+    title = models.CharField(max_length=200, blank=True)
+    previous = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="supplements")
+    registered_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+    registered_at = models.DateTimeField(null=True)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["seller", "-id"], name="set_list")]
+
+    def __str__(self) -> str:
+        return self.title or self.number
+
+
+class SetRole(models.TextChoices):
+    """The roles of docs/spec/claim.md; a release is a contract."""
+
+    ORIGINAL = "original", _("original")
+    RAW = "raw", _("camera RAW")
+    LAYERED = "layered", _("layered source")
+    OUTTAKE = "outtake", _("outtake")
+    CONTRACT = "contract", _("contract or release")
+    DERIVATIVE = "derivative", _("file made from it")
+
+
+class EvidenceFile(models.Model):
+    """One file of a set: stored encrypted, never opened. position is its place in the claim, from 0."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    evidence_set = models.ForeignKey(EvidenceSet, on_delete=models.PROTECT, related_name="files")
+    position = models.IntegerField()
+    role = models.CharField(max_length=10, choices=SetRole.choices)
+    file_name = models.CharField(max_length=255)
+    sha256 = models.BinaryField(max_length=SHA256_BYTES)
+    size_bytes = models.BigIntegerField()
+    mime = models.CharField(max_length=100)
+    blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")  # shared with the sets it supplements
+    is_erased = models.BooleanField(default=False)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["evidence_set", "position"], name="set_position")]
+        indexes = [models.Index(fields=["seller", "sha256"], name="set_file_by_digest")]
+        ordering = ["position"]
+
+    def __str__(self) -> str:
+        return self.file_name
+
+
+class RightKind(models.TextChoices):
+    COPYRIGHT = "copyright", _("copyright registration")
+    TRADEMARK = "trademark", _("trademark")
+    DESIGN = "design", _("design patent")
+    NOTARY = "notary", _("notarial certificate")
+    TIMESTAMP = "timestamp", _("timestamp certificate of a third party")
+    PLATFORM = "platform", _("receipt of an evidence platform")
+    OTHER = "other", _("other document")
+
+
+class RightRecord(models.Model):
+    """What somebody else certified: a registration, a notary's deed, a platform's receipt. Never checked by machine.
+
+    Its document is an evidence set of one file: registered in the log, stored encrypted, never opened.
+    """
+
+    number = models.CharField(max_length=16, unique=True, default=new_number)
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=12, choices=RightKind.choices)
+    title = models.CharField(max_length=200)
+    registration_number = models.CharField(max_length=100, blank=True)
+    authority = models.CharField(max_length=200, blank=True)
+    valid_from = models.DateField(null=True)
+    valid_until = models.DateField(null=True)
+    document = models.ForeignKey(EvidenceSet, null=True, on_delete=models.PROTECT, related_name="rights")
+    originals = models.ManyToManyField(Original, related_name="rights")
+    sets = models.ManyToManyField(EvidenceSet, related_name="right_records")
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["seller", "valid_until"], name="right_by_expiry")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Hold(models.Model):
+    """Why something must not be erased now; it refuses erasure until it is released."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    original = models.ForeignKey(Original, on_delete=models.PROTECT, related_name="holds")
+    reason = models.CharField(max_length=200)
+    placed_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    placed_at = models.DateTimeField(default=timezone.now)
+    released_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    released_at = models.DateTimeField(null=True)
+
+    objects = SellerQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class Handout(models.Model):
+    """That something about a statement left the site, and how often; what erasure cannot call back."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    statement = models.ForeignKey(Statement, on_delete=models.PROTECT, related_name="handouts")
+    kind = models.CharField(max_length=20)  # bundle, bundle_with_files, file, packet
+    times = models.IntegerField(default=1)
+    first_at = models.DateTimeField(default=timezone.now)
+    last_at = models.DateTimeField(default=timezone.now)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["statement", "kind"], name="handout_once_per_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of #{self.statement_id}"
+
+
+class ErasureState(models.TextChoices):
+    CLEANING = "cleaning", _("rows erased, cleaning files")
+    DONE = "done", _("done")
+
+
+class Erasure(models.Model):
+    """One erasure: whom or what it was about, what was lost, and what had been handed out before. Names nothing."""
+
+    number = models.CharField(max_length=16, unique=True, default=new_number)
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    target = models.CharField(max_length=10)  # original, person
+    original = models.ForeignKey(Original, null=True, on_delete=models.PROTECT, related_name="erasures")
+    reason = models.CharField(max_length=12)  # of docs/spec/claim.md
+    state = models.CharField(max_length=10, choices=ErasureState.choices, default=ErasureState.CLEANING)
+    entries = models.JSONField(default=list)  # numbers of the erasure entries in the log
+    lost = models.JSONField(default=dict)  # kind -> count
+    handed_out = models.JSONField(default=list)  # {kind, entry, at, times, sha256 of the PDF}
+    blobs = models.JSONField(default=list)  # ids whose files are to be removed
+    created_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["seller", "-id"], name="erasure_list")]
+
+    def __str__(self) -> str:
+        return self.number
 
 
 # Background work ------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from ledger.views import clocks, explorer, history, jobs, log, originals, verify
+from ledger.views import clocks, derivatives, erasure, explorer, history, jobs, log, originals, rights, sets, verify
 
 app_name = "ledger"
 
@@ -28,6 +28,23 @@ urlpatterns = [
     path("originals/<str:number>/file/", originals.original_file, name="original_file"),
     path("originals/<str:number>/certificate.pdf", originals.original_certificate, name="original_certificate"),
     path("originals/<str:number>/evidence.zip", originals.original_bundle, name="original_bundle"),
+    path("originals/<str:number>/derivatives/", derivatives.link, name="link_derivative"),
+    path("derivatives/<str:number>/evidence.zip", derivatives.bundle, name="derivative_bundle"),
+    path("originals/<str:number>/erase/", erasure.erase, name="erase"),
+    path("originals/<str:number>/hold/", erasure.hold, name="hold"),
+    path("originals/<str:number>/hold/<int:hold_id>/release/", erasure.release, name="release_hold"),
+    path("sets/", sets.set_list, name="sets"),
+    path("sets/new/", sets.set_new, name="set_new"),
+    path("sets/<str:number>/", sets.evidence_set, name="set"),
+    path("sets/<str:number>/discard/", sets.set_discard, name="set_discard"),
+    path("sets/<str:number>/certificate.pdf", sets.set_pdf, name="set_certificate"),
+    path("sets/<str:number>/evidence.zip", sets.set_evidence, name="set_bundle"),
+    path("sets/<str:number>/files/<int:position>/", sets.set_file_download, name="set_file"),
+    path("rights/", rights.right_list, name="rights"),
+    path("rights/new/", rights.right_new, name="right_new"),
+    path("rights/<str:number>/", rights.right, name="right"),
+    path("people/<int:membership_id>/erase/", erasure.erase_member, name="erase_member"),
+    path("erasures/", erasure.erasure_list, name="erasures"),
     path("history/", history.history, name="history"),
     path("history.csv", history.history_csv, name="history_csv"),
     path("jobs/", jobs.job_list, name="jobs"),

@@ -156,6 +156,18 @@ class Segment:
         self.geometry = np.concatenate([self.geometry, other.geometry])
         self.alive = np.concatenate([self.alive, other.alive])
 
+    def without(self, image_ids: Iterable[int]) -> Segment:
+        """A copy that holds no byte of these pictures, the others in their order."""
+        keep = ~np.isin(self.image_ids, np.fromiter(image_ids, np.int64))
+        slots = np.cumsum(keep) - 1
+        rest = Segment(self.codebook)
+        _copy_codes(self._lists, rest._lists, keep, slots)
+        lengths = np.diff(self.starts)
+        rest.image_ids, rest.frames, rest.alive = self.image_ids[keep], self.frames[keep], self.alive[keep]
+        rest.starts = np.concatenate([np.zeros(1, np.int64), lengths[keep].cumsum()])
+        rest.geometry = np.asarray(self.geometry[np.repeat(keep, lengths)])
+        return rest
+
     def save(self, folder: Path) -> None:
         """codes.faiss, geometry.npy and pictures.npz into an existing folder, which the caller makes appear whole."""
         faiss.write_index(self._lists, str(folder / "codes.faiss"))
@@ -310,6 +322,21 @@ def _empty_lists(codebook: Codebook) -> Any:
     faiss.copy_array_to_vector(codebook.pieces.ravel(), lists.pq.centroids)
     lists.is_trained = True
     return lists
+
+
+def _copy_codes(source: Any, target: Any, keep: NDArray[np.bool_], slots: Ids) -> None:
+    """Codes of the slots to keep, under the numbers of their new slots."""
+    for leaf in range(source.nlist):
+        if not (count := source.invlists.list_size(leaf)):
+            continue
+        numbers = faiss.rev_swig_ptr(source.invlists.get_ids(leaf), count).copy()
+        codes = faiss.rev_swig_ptr(source.invlists.get_codes(leaf), count * PIECES).reshape(count, PIECES)
+        stay = keep[numbers >> SLOT_BITS]
+        numbers = (slots[numbers >> SLOT_BITS] << SLOT_BITS | numbers & (SLOT_SPAN - 1))[stay]
+        codes = np.ascontiguousarray(codes[stay])
+        if len(numbers):
+            target.invlists.add_entries(leaf, len(numbers), faiss.swig_ptr(numbers), faiss.swig_ptr(codes))
+            target.ntotal += len(numbers)
 
 
 def _add(codebook: Codebook, lists: Any, descriptors: NDArray[np.uint8], numbers: Ids) -> None:

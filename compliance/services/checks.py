@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -42,6 +43,8 @@ from ledger.services.pictures import THUMBNAILS, pixel_pool
 KIND = "checks.run"
 MAIN, HIDDEN = "main", "hidden"
 DIFFERENCE = "difference"  # part of the heatmap's blob: the bare overlay that the page draws its numbers on
+ERASED = "erased"  # files of the pair are gone for good
+FINAL = Q(state=RunState.DONE) | Q(error_code=ERASED)
 CODE_PREFIX = "check."  # a decoder's code, explained for a pair instead of for a sealed original
 MAGIC = (b"\x89PNG", *[b"RIFF"] * (1 + 2 * len(THUMBNAILS)))
 
@@ -185,7 +188,7 @@ def run_check(run_id: int) -> CheckRun:
     """
     related = ("seller", "actor", "main_image__blob", "hidden_image__blob", "original__image__blob")
     run: CheckRun = CheckRun.objects.select_related(*related).get(pk=run_id)
-    if run.state == RunState.DONE:
+    if run.state == RunState.DONE or run.error_code == ERASED:
         return run
     started = time.monotonic()
     try:
@@ -251,7 +254,7 @@ def _refuse(run: CheckRun, refused: Mapping[str, object]) -> CheckRun:
 
 def _fail(run: CheckRun, code: str) -> None:
     run.state, run.error_code, run.finished_at = RunState.FAILED, code, timezone.now()
-    unfinished = CheckRun.objects.filter(pk=run.pk).exclude(state=RunState.DONE)
+    unfinished = CheckRun.objects.filter(pk=run.pk).exclude(FINAL)
     unfinished.update(state=run.state, error_code=code, report=run.report, finished_at=run.finished_at)
 
 
@@ -266,8 +269,8 @@ def _record(run: CheckRun, report: PairReport, pictures: Sequence[bytes], starte
             write_part(image.blob, part, preview)
     with transaction.atomic():
         lock_head()
-        if CheckRun.objects.filter(pk=run.pk, state=RunState.DONE).exists():
-            run.refresh_from_db()  # another worker was first
+        if CheckRun.objects.filter(FINAL, pk=run.pk).exists():
+            run.refresh_from_db()  # another worker was first, or the pair was erased meanwhile
             return run
         blob.save(force_insert=True)
         _save_sizes(run.main_image, report.main.width, report.main.height)
@@ -322,14 +325,14 @@ def is_stuck(run: CheckRun) -> bool:
 
 def _is_open(run: CheckRun) -> bool:
     """Neither a result nor a file that was turned away; what failed otherwise may still get one."""
-    return run.state != RunState.DONE and "refused" not in run.report
+    return run.state != RunState.DONE and "refused" not in run.report and run.error_code != ERASED
 
 
 def retry_check(*, actor: User | None, run: CheckRun) -> CheckRun:
     """Start a check without a result again. Raises CheckFinishedError, or JobStateError while it is being worked on."""
     require_permission(actor, run.seller, Permission.CHECK)
     with transaction.atomic():
-        waiting = CheckRun.objects.filter(pk=run.pk).exclude(state=RunState.DONE)
+        waiting = CheckRun.objects.filter(pk=run.pk).exclude(FINAL)
         if not waiting.update(state=RunState.WAITING, error_code="", report={}, finished_at=None):
             raise CheckFinishedError
         if run.job is not None and run.job.state in REQUEUABLE:

@@ -6,10 +6,12 @@ read from the blobs instead; deleting all of them costs time and changes no answ
 
 from __future__ import annotations
 
+import fcntl
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from django.db.models import Max, QuerySet
 from compliance.indexes.feature_follow import LOAD_IMAGES, FeatureChange, SealedSegment, SellerFeatures
 from compliance.models import Gallery, GalleryItem, IndexSegment
 from compliance.search.codebook import shipped_codebook
+from compliance.search.errors import BadSegmentError
 from compliance.search.segments import Segment
 from ledger.accounts.models import Seller
 from ledger.imaging.feature_blob import VERSION as FEATURES_VERSION
@@ -130,6 +133,21 @@ def seal_segments(*, seller: Seller, progress: Callable[[int, int], None] = lamb
     """
     folder = index_folder(seller.pk)
     make_directories(folder)
+    with _segments_lock(seller.pk):
+        return _seal(seller, folder, progress)
+
+
+@contextmanager
+def _segments_lock(seller_id: int) -> Iterator[None]:
+    """Sealing joins old segments into new ones: an erasure must not rewrite them meanwhile."""
+    path = index_folder(seller_id).with_suffix(".lock")
+    make_directories(path.parent)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _seal(seller: Seller, folder: Path, progress: Callable[[int, int], None]) -> int:
     _sweep_folders(seller, folder)
     known = list(IndexSegment.objects.of(seller).filter(features_version=FEATURES_VERSION))
     upto, rows = _portion(seller, known[-1].generation if known else 0)
@@ -208,9 +226,43 @@ def _save(folder: Path, segment: Segment) -> str:
     return name
 
 
-def _sweep_folders(seller: Seller, folder: Path) -> None:
+def purge_segments(seller_id: int) -> int:
+    """Write segments that hold pictures taken out of the gallery anew without them; return how many. Safe to repeat.
+
+    Folders that no row names go at once: a process that was about to open one reads the blobs instead.
+    """
+    folder = index_folder(seller_id)
+    if not folder.exists():
+        return 0
+    purged = 0
+    with _segments_lock(seller_id):
+        gone = set(GalleryFeatures(seller_id).deleted_ids())
+        for row in IndexSegment.objects.filter(seller=seller_id).select_related("seller"):
+            purged += _purge(folder, row, gone)
+        _sweep_folders(Seller.objects.get(pk=seller_id), folder, stale_s=0)
+    return purged
+
+
+def _purge(folder: Path, row: IndexSegment, gone: set[int]) -> bool:
+    try:
+        segment = Segment.open(folder / row.folder)
+    except BadSegmentError:  # also of an earlier version: nobody reads it, so the row can wait for the next seal
+        row.delete()
+        return True
+    if gone.isdisjoint(segment.image_ids.tolist()):
+        return False
+    rest = segment.without(gone)
+    name = _save(folder, rest)
+    with transaction.atomic():
+        row.delete()  # processes notice another key, not another folder
+        row.pk, row.folder, row.pictures = None, name, len(rest)
+        row.save(force_insert=True)
+    return True
+
+
+def _sweep_folders(seller: Seller, folder: Path, stale_s: float = STALE_S) -> None:
     """Remove what crashes and joins left, except what a process that has just read its row may be opening."""
     named = set(IndexSegment.objects.of(seller).values_list("folder", flat=True))
     for path in folder.iterdir():
-        if path.name not in named and time.time() - path.stat().st_mtime > STALE_S:
+        if path.name not in named and time.time() - path.stat().st_mtime >= stale_s:
             shutil.rmtree(path, ignore_errors=True)

@@ -16,9 +16,11 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from ledger.accounts.models import Seller
-from ledger.models import Checkpoint, ImageFile, ImageState, Job, JobState, LogHead, Statement
+from ledger.models import Checkpoint, ImageFile, ImageState, Job, JobState, LogHead, RightRecord, Statement
 from ledger.services import keys
 from ledger.services.log import LogForkError, require_extension
+from ledger.services.log_state import find_behind
+from ledger.services.rights import expiring_rights
 
 REGISTERED, QUERY, CHECK = "image.registered", "query.recorded", "check.recorded"
 KINDS = (REGISTERED, QUERY, CHECK)
@@ -41,6 +43,7 @@ class Tasks:
     matches: Sequence[Statement]
     failed_checks: Sequence[Statement]
     unopened: Sequence[ImageFile]
+    rights: Sequence[RightRecord]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Activity:
 
 
 def find_tasks(seller: Seller, now: datetime) -> Tasks:
-    """Jobs that gave up, matches, failed checks and pictures that cannot be opened."""
+    """Jobs that gave up, matches, failed checks, pictures that cannot be opened, rights that end."""
     jobs = Job.objects.of(seller).filter(
         Q(state=JobState.DEAD) | Q(state=JobState.FAILED, finished_at__gte=now - RECENT),
         state__in=[JobState.DEAD, JobState.FAILED],
@@ -79,6 +82,7 @@ def find_tasks(seller: Seller, now: datetime) -> Tasks:
             recent.filter(kind=CHECK, outcome="failed", check_run__isnull=False), "check_run__hidden_image"
         ),
         unopened=list(images.order_by("-pk")[: SHOWN + 1]),
+        rights=list(expiring_rights(seller, now.astimezone(_zone(seller.time_zone)).date())[: SHOWN + 1]),
     )
 
 
@@ -139,6 +143,8 @@ def find_log_trouble(now: datetime) -> str:
     head = LogHead.objects.first()
     if head is None:
         return "log_not_ready"
+    if find_behind(head.origin, head.size) is not None:
+        return "log_behind"
     newest = Checkpoint.objects.order_by("-tree_size").first()
     try:
         keys.log_key()

@@ -97,7 +97,8 @@ def _wrong(row: BatchRow, originals: Mapping[str, Original], files: Mapping[str,
 
 
 def _originals(seller: Seller) -> QuerySet[Original]:
-    return Original.objects.of(seller).select_related("image")
+    rows: QuerySet[Original] = Original.objects.of(seller).select_related("image")
+    return rows
 
 
 def _find(seller: Seller, wanted: Sequence[str]) -> dict[str, Original]:

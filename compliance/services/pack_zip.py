@@ -13,6 +13,7 @@ from ledger.accounts.models import User
 from ledger.accounts.numbers import format_number
 from ledger.accounts.permissions import Permission, require_permission
 from ledger.services.blobs import read_blob
+from ledger.services.handouts import PACKET, record_handout
 
 SUMMARY_FILE = "packs.csv"
 IN_MEMORY = 16 * 2**20
@@ -40,6 +41,7 @@ def pack_zip(*, actor: User | None, run: PackRun) -> IO[bytes]:
         for item in items:
             for role, file in item.files:
                 archive.writestr(zipfile.ZipInfo(_path(item, role), stamp), read_blob(file.image.blob))
+                record_handout(file.statement, PACKET)
         summary = format_summary(row for item in items for row in summary_rows(item))
         archive.writestr(zipfile.ZipInfo(SUMMARY_FILE, stamp), summary)
     out.seek(0)

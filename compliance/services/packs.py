@@ -37,6 +37,7 @@ from ledger.tlog.claims import NamedVersion
 
 KIND = "packs.make"
 METHOD = NamedVersion("originmark.packs", "1")
+ERASED = "erased"  # the original is gone for good
 MAX_PACKS = 200  # of one order: a batch is 30, and a ZIP of 200 is what a browser still downloads
 CODE_PREFIX = "check."  # a decoder's code, explained for a file that is no original
 
@@ -328,7 +329,8 @@ def retry_packs(*, actor: User | None, run: PackRun) -> PackRun:
     with transaction.atomic():
         if is_working(run):
             raise JobStateError("the packs are already waiting or being made")
-        run.items.filter(state=RunState.FAILED).update(state=RunState.WAITING, error_code="", error_detail="")
+        failed = run.items.filter(state=RunState.FAILED).exclude(error_code=ERASED)
+        failed.update(state=RunState.WAITING, error_code="", error_detail="")
         if not run.items.filter(state=RunState.WAITING).exists():
             raise PackFinishedError
         if run.job is not None and run.job.state in REQUEUABLE:

@@ -55,6 +55,8 @@ CLAIM_SCOPES = {Scope.ALL: "all", Scope.RECENT: "recent", Scope.REGISTERED: "reg
 FETCH_CODE = "fetch.{}"  # a page's "too large" is not an upload's "too large"
 RESULT_FIELDS = ["statement", "searched", "engine", "took_ms", "verdict", "state", "error_code", "finished_at"]
 LOST = "search.lost"
+ERASED = "erased"  # the query picture is gone for good
+FINAL = Q(state=RunState.DONE) | Q(error_code=ERASED)
 LOST_AFTER = timedelta(minutes=10)  # far beyond the job's own time limit
 
 Fetch = Callable[[str], Fetched]
@@ -159,7 +161,7 @@ def retry_search(*, actor: User | None, run: SearchRun) -> SearchRun:
     require_permission(actor, run.seller, Permission.QUERY)
     with transaction.atomic():
         locked: SearchRun = SearchRun.objects.select_for_update().get(pk=run.pk)
-        if not failure_of(locked):
+        if not failure_of(locked) or locked.error_code == ERASED:
             return locked
         if locked.job is not None and locked.job.state in REQUEUABLE:
             locked.job = requeue_job(actor=actor, job=locked.job)
@@ -173,7 +175,7 @@ def retry_search(*, actor: User | None, run: SearchRun) -> SearchRun:
 def run_search(run_id: int, *, fetch: Fetch = fetch_url) -> SearchRun:
     """Answer a query. A finished run is returned as it is; what cannot be answered is marked with a named code."""
     run: SearchRun = SearchRun.objects.select_related("seller", "actor", "image__blob").get(pk=run_id)
-    if run.state == RunState.DONE:
+    if run.state == RunState.DONE or run.error_code == ERASED:
         return run
     started = time.monotonic()
     try:
@@ -193,7 +195,8 @@ def run_search(run_id: int, *, fetch: Fetch = fetch_url) -> SearchRun:
 
 def _failed(run: SearchRun, code: str, detail: str) -> JobError:
     """Mark the run, and give back what its job ends with."""
-    SearchRun.objects.filter(pk=run.pk).update(state=RunState.FAILED, error_code=code, finished_at=timezone.now())
+    unfinished = SearchRun.objects.filter(pk=run.pk).exclude(FINAL)
+    unfinished.update(state=RunState.FAILED, error_code=code, finished_at=timezone.now())
     return JobError(code, detail)
 
 
@@ -217,7 +220,7 @@ def _features(image: ImageFile) -> QueryFeatures:
     if image.state == ImageState.SEALED and not hasattr(image, "original"):
         for item in features.thumbnails:
             write_part(image.blob, THUMBNAILS[item.long_side], item.data)
-        ImageFile.objects.filter(pk=image.pk).update(
+        ImageFile.objects.filter(pk=image.pk, state=ImageState.SEALED).update(
             state=ImageState.READY,
             width=features.width,
             height=features.height,
@@ -275,14 +278,16 @@ def _record(
     items = GalleryItem.objects.of(run.seller).select_related(
         "image", "original__statement", "original__image", "listing_image__listing__catalogue"
     )
-    # A registered original that is the query itself is no answer to "who else has it".
-    by_id = items.exclude(image=run.image).in_bulk([candidate.image_id for candidate in found])
-    found = [candidate for candidate in found if candidate.image_id in by_id][:LIMIT]
     with transaction.atomic():
         lock_head()
-        if SearchRun.objects.filter(pk=run.pk, state=RunState.DONE).exists():
-            run.refresh_from_db()  # another worker was first
+        if SearchRun.objects.filter(FINAL, pk=run.pk).exists():
+            run.refresh_from_db()  # another worker was first, or the query was erased meanwhile
             return
+        # A registered original that is the query itself is no answer to "who else has it". What was erased since the
+        # index was asked is none either.
+        items = items.filter(deleted=False).exclude(image=run.image)
+        by_id = items.in_bulk([candidate.image_id for candidate in found])
+        found = [candidate for candidate in found if candidate.image_id in by_id][:LIMIT]
         rows = [_candidate(run, rank, c, by_id[c.image_id]) for rank, c in enumerate(found, start=1)]
         matches = [row for row in rows if row.score_milli >= run.threshold * 1000]
         draft = _draft(run, features, rows, bool(matches), counts)

@@ -147,6 +147,16 @@ def _task_rows(tasks: Tasks) -> Iterator[dict[str, Any]]:
         }
     if len(tasks.unopened) > SHOWN:
         yield _more(_("More pictures cannot be opened."), reverse("ledger:originals") + "?state=undecodable")
+    for right in tasks.rights[:SHOWN]:
+        yield {
+            "state": "needs-you",
+            "title": right.title,
+            "detail": _("Valid until %(date)s: renew it, or record the renewal.") % {"date": f"{right.valid_until}"},
+            "url": reverse("ledger:right", args=[right.number]),
+            "action": _("Open"),
+        }
+    if len(tasks.rights) > SHOWN:
+        yield _more(_("More rights end soon."), reverse("ledger:rights"))
 
 
 def _run_task(row: Statement, image_id: int | None, view: str, title: str, action: str) -> dict[str, Any]:

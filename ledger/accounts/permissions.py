@@ -21,6 +21,8 @@ class Permission(StrEnum):
     REQUEUE_JOB = "requeue_job"
     MANAGE_STORES = "manage_stores"
     MANAGE_TEAM = "manage_team"
+    HOLD = "hold"  # keep something from being erased
+    ERASE = "erase"  # for good
 
 
 EVERYBODY = frozenset({Permission.VIEW})
@@ -30,6 +32,7 @@ IP_MANAGER = OPERATOR | {
     Permission.VIEW_PRIVATE_METADATA,
     Permission.IMPORT_CATALOGUE,
     Permission.SEAL,
+    Permission.HOLD,
 }
 OWNER = frozenset(Permission)
 

@@ -137,6 +137,29 @@ class CertificateDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class SetFile:
+    """One file of an evidence set: its number in the claim, from 1, what it is, and its exact bytes' digest."""
+
+    number: int
+    role: Bilingual
+    name: str
+    size_bytes: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SetCertificateDocument:
+    """Certificate of one evidence set. files may be the first of many; file_count and size_bytes are of all."""
+
+    common: Common
+    title: str
+    files: tuple[SetFile, ...]
+    file_count: int
+    size_bytes: int
+    previous: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """One retrieved picture; score is 0..100, higher is closer."""
 
@@ -213,7 +236,7 @@ class RecordDocument:
     limits: tuple[Bilingual, ...] = ()
 
 
-Document = CertificateDocument | QueryReceiptDocument | CheckReceiptDocument | RecordDocument
+Document = CertificateDocument | SetCertificateDocument | QueryReceiptDocument | CheckReceiptDocument | RecordDocument
 
 
 def _times(document: Document) -> Iterator[datetime]:
@@ -232,6 +255,8 @@ def _digests(document: Document) -> Iterator[bytes]:
     yield from chain((ledger.leaf_hash, ledger.prev_hash, ledger.root_hash), ledger.inclusion_proof)
     if isinstance(document, CertificateDocument):
         yield document.file.sha256
+    elif isinstance(document, SetCertificateDocument):
+        yield from (file.sha256 for file in document.files)
     elif isinstance(document, QueryReceiptDocument):
         yield document.query.sha256
     elif isinstance(document, RecordDocument):

@@ -22,6 +22,7 @@ from ledger.pdf.documents import (
     QueryReceiptDocument,
     RecordDocument,
     RuleResult,
+    SetCertificateDocument,
 )
 from ledger.pdf.pictures import preview_jpeg
 from ledger.pdf.text import Escaper
@@ -142,6 +143,26 @@ def _certificate(build: _Builder, document: CertificateDocument) -> dict[str, Js
     }
 
 
+def _set(build: _Builder, document: SetCertificateDocument) -> dict[str, Json]:
+    return {
+        "title": build.text(document.title),
+        "count": f"{document.file_count:,}",
+        "size": format_size(document.size_bytes),
+        "left": f"{document.file_count - len(document.files):,}" if document.file_count > len(document.files) else "",
+        "previous": build.text(document.previous),
+        "files": [
+            {
+                "number": file.number,
+                "role": build.both(file.role),
+                "name": build.text(file.name),
+                "size": f"{file.size_bytes:,}",
+                "sha256": file.sha256.hex(),
+            }
+            for file in document.files
+        ],
+    }
+
+
 def _candidate(build: _Builder, index: int, candidate: Candidate) -> Json:
     return {
         "product_id": build.text(candidate.product_id),
@@ -227,6 +248,8 @@ def _members(value: Json) -> dict[str, Json]:
 def _specific(build: _Builder, document: Document) -> dict[str, Json]:
     if isinstance(document, CertificateDocument):
         return _certificate(build, document)
+    if isinstance(document, SetCertificateDocument):
+        return _set(build, document)
     if isinstance(document, QueryReceiptDocument):
         return _query(build, document)
     if isinstance(document, RecordDocument):

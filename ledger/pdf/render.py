@@ -20,6 +20,7 @@ from ledger.pdf.documents import (
     Document,
     QueryReceiptDocument,
     RecordDocument,
+    SetCertificateDocument,
     check_document,
 )
 from ledger.pdf.errors import AttachmentRejectedError, RenderFailedError
@@ -102,6 +103,11 @@ def render_certificate(document: CertificateDocument, *, attachments: Sequence[A
     Raises DocumentRejectedError, PictureRejectedError, AttachmentRejectedError, RenderFailedError.
     """
     return _render("certificate.typ", document, attachments)
+
+
+def render_set_certificate(document: SetCertificateDocument, *, attachments: Sequence[Attachment] = ()) -> bytes:
+    """Certificate of one evidence set as PDF bytes; errors as render_certificate."""
+    return _render("set.typ", document, attachments)
 
 
 def render_query_receipt(document: QueryReceiptDocument, *, attachments: Sequence[Attachment] = ()) -> bytes:

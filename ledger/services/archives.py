@@ -21,7 +21,7 @@ from ledger.admission.archives import open_directory
 from ledger.admission.verdict import FileRefused
 from ledger.imaging.scan import MAX_FILE_BYTES
 from ledger.models import Blob, Job
-from ledger.services.blobs import BlobUnreadableError, read_blob, seal_files
+from ledger.services.blobs import BlobUnreadableError, destroy_keys, read_blob, remove_files, seal_files
 from ledger.services.job_context import JobContext, JobError
 from ledger.services.jobs import enqueue_job
 from ledger.services.originals import BATCH_FILES, REGISTERED, REJECTED, Registration, Upload, register_originals
@@ -139,6 +139,8 @@ def register_zip(ctx: JobContext, *, blob_id: str, name: str, category: str, sto
             ctx.progress(sum(counts.values()), total, name)
             if ctx.cancelled():
                 break
+        else:
+            _discard(job.seller, blob_id)  # every picture has a file of its own now
     return {"counts": counts, "failures": failures[:FAILURES_KEPT], "registered": counts.get(REGISTERED, 0)}
 
 
@@ -147,6 +149,13 @@ def _stored_archive(seller: Seller, blob_id: str) -> bytes:
         return read_blob(Blob.objects.of(seller).get(pk=blob_id))
     except BlobUnreadableError as error:
         raise JobError(error.code, str(error)) from error
+
+
+def _discard(seller: Seller, blob_id: str) -> None:
+    """Destroy an archive that is unpacked: it holds its pictures a second time."""
+    rows = Blob.objects.of(seller).filter(pk=blob_id)
+    destroy_keys([row.pk for row in rows])
+    remove_files(rows)
 
 
 def _failures(batch: list[_Unpacked], answers: list[Registration]) -> list[dict[str, str]]:

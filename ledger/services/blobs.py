@@ -9,8 +9,10 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,11 +20,14 @@ from django.conf import settings
 
 from ledger.accounts.models import Seller
 from ledger.models import Blob
-from ledger.services.files import make_directories, write_all_durably, write_quickly
+from ledger.services.files import make_directories, sync_directory, write_all_durably, write_quickly
 from ledger.services.keys import storage_key
 
 NONCE_BYTES = 12
 MAGIC = b"OMB1"
+DESTROY_AT_ONCE = 500
+
+T = TypeVar("T")
 
 
 class BlobUnreadableError(Exception):
@@ -107,3 +112,30 @@ def read_part(blob: Blob, part: str) -> bytes:
     except FileNotFoundError:
         raise BlobUnreadableError("the stored file is missing") from None
     return _decrypt(_object_key(blob), data, _associated(blob, part))
+
+
+def destroy_keys(blob_ids: Iterable[uuid.UUID]) -> None:
+    """Make objects unreadable, in the caller's transaction; their files go with remove_files()."""
+    for ids in batched(blob_ids, DESTROY_AT_ONCE):
+        Blob.objects.filter(pk__in=ids).update(wrapped_key=b"", size_bytes=0)
+
+
+def remove_files(blobs: Iterable[Blob]) -> int:
+    """Remove the files of objects whose keys were destroyed, parts included; return how many. Safe to repeat."""
+    removed = 0
+    folders = set()
+    for blob in blobs:
+        for path in _folder(blob).glob(f"*{blob.id.hex}*"):  # also a temporary file that a crash left
+            path.unlink(missing_ok=True)
+            folders.add(path.parent)
+            removed += 1
+    for folder in folders:
+        sync_directory(folder)
+    return removed
+
+
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Portions of a bounded size, for statements with a bounded number of parameters."""
+    iterator = iter(items)
+    while portion := list(islice(iterator, size)):
+        yield portion

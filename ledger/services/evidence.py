@@ -35,6 +35,7 @@ from ledger.pdf.render import render_certificate
 from ledger.pdf.sign import sign_pdf
 from ledger.services import keys
 from ledger.services.blobs import read_blob, seal_files
+from ledger.services.handouts import BUNDLE, BUNDLE_WITH_FILES, record_handout
 from ledger.services.log import cosignature_lines, covering_checkpoint, log_head, own_policy, proof_of
 from ledger.services.outside_time import Outside, files_of, outside_time
 from ledger.services.pictures import analyse_pictures, thumbnail
@@ -47,6 +48,12 @@ REASON = "Originality evidence"
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 Render = Callable[[Common, Sequence[Attachment]], bytes]
+
+
+class ErasedError(Exception):
+    """Claim and identity behind the entry were erased: there is nothing to print. The entry stays provable."""
+
+    code = "erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,12 @@ def core_files(evidence: Evidence, originals: dict[int, tuple[str, bytes]] | Non
 
 
 def issue(statement: Statement, render: Render) -> Certificate:
-    """The statement's signed PDF, made at the first call and the same bytes until outside time has proven more."""
+    """The statement's signed PDF, made at the first call and the same bytes until outside time has proven more.
+
+    Raises ErasedError.
+    """
+    if statement.erasure_id is not None:
+        raise ErasedError
     issued = Certificate.objects.filter(statement=statement, layout_version=LAYOUT_VERSION).select_related("blob")
     found = issued.order_by("-stage").first()
     if found is not None and found.stage >= outside_time(statement.entry_id).stage:
@@ -223,4 +235,12 @@ def evidence_zip(*, actor: User | None, certificate: Certificate, with_original:
         image = statement.original.image
         originals = {0: (EXTENSIONS[image.mime], read_blob(image.blob))}
     files = core_files(evidence_of(statement), originals)
+    record_handout(statement, BUNDLE_WITH_FILES if with_original else BUNDLE)
     return bundle.format_bundle({**files, bundle.CERTIFICATE: read_blob(certificate.blob)})
+
+
+def entry_zip(*, actor: User | None, statement: Statement) -> bytes:
+    """What still proves an erased statement's entry: entry, proof and checkpoint, whatever they once stood for."""
+    assert statement.seller is not None  # noqa: S101
+    require_permission(actor, statement.seller, Permission.VIEW)
+    return bundle.format_bundle(core_files(evidence_of(statement)))

@@ -23,6 +23,7 @@ from ledger.models import Checkpoint, Cosignature, Entry, LogHead, Statement, Tr
 from ledger.services import keys
 from ledger.services.identity import system_identity
 from ledger.services.key_registry import KeyState, active_signers, log_keys
+from ledger.services.log_state import require_current
 from ledger.tlog import checkpoint as heads
 from ledger.tlog import claims, entry, merkle, note, policy, proof
 
@@ -96,10 +97,14 @@ def append_statements(
 
 
 def lock_head() -> LogHead:
-    """Lock the head until the transaction ends (SQLite's write lock is already held by then)."""
+    """Lock the head until the transaction ends (SQLite's write lock is already held by then).
+
+    LogBehindError for the head of an older copy of the log.
+    """
     head = LogHead.objects.select_for_update().first()
     if head is None:
         raise LogNotReadyError("the log has not been created; start once with: manage.py up")
+    require_current(head)
     return head
 
 

@@ -76,8 +76,13 @@ def analyse_pictures(
         fingerprints += _apply(image, outcome)
         progress(done, len(images))
     with transaction.atomic():
+        # Locked, so that what was erased meanwhile stays so.
+        sealed = ImageFile.objects.select_for_update().filter(pk__in=[image.pk for image in images])
+        alive = set(sealed.exclude(state=ImageState.ERASED).values_list("pk", flat=True))
+        images = [image for image in images if image.pk in alive]
         update_columns(images, DERIVED_FIELDS)
-        Fingerprint.objects.bulk_create(fingerprints, ignore_conflicts=True)
+        kept = [row for row in fingerprints if row.image_id in alive]
+        Fingerprint.objects.bulk_create(kept, ignore_conflicts=True)
     for seller_id in sorted({image.seller_id for image in images}):
         ids = [image.pk for image in images if image.seller_id == seller_id]
         pictures_analysed.send(sender=ImageFile, seller_id=seller_id, image_ids=ids)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import template
 from django.utils.formats import number_format
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 
 from ledger.accounts.numbers import format_number
 from ledger.categories import UnknownCategory, category_by_slug
@@ -61,3 +61,17 @@ def category_name(slug: str) -> str:
 def explain(code: str) -> ErrorText:
     """What happened and what to do, for an error code: {{ code|explain }} has .title and .advice."""
     return error_text(code)
+
+
+GEOMETRY_NAMES = {
+    "identity": gettext_lazy("same pixels, place by place"),
+    "similarity": gettext_lazy("scaled or cropped"),
+    "affine": gettext_lazy("scaled unevenly, sheared or mirrored"),
+    "homography": gettext_lazy("seen in perspective"),
+}
+
+
+@register.filter
+def geometry_name(word: str) -> Any:
+    """What a derivative link's geometry means."""
+    return GEOMETRY_NAMES.get(word, word)

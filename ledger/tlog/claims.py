@@ -552,6 +552,24 @@ def anchor_claim(
     )
 
 
+def set_registered_claim(
+    salt: bytes, items: Sequence[ClaimItem], *, claimed_at: str = "", title: str = ""
+) -> dict[str, object]:
+    """The claim of a set.registered entry: files of a shoot, in order. claimed_at and title are left out if empty."""
+    document: dict[str, object] = {"salt": salt.hex(), "items": [item.document() for item in items]}
+    if claimed_at:
+        document["claimed_at"] = claimed_at
+    if title:
+        document["title"] = title
+    return _finish("set.registered", document)
+
+
+def erasure_claim(entries: Sequence[tuple[int, bytes]], scope: Sequence[str], reason: str) -> dict[str, object]:
+    """The claim of an erasure entry: (seq, leaf hash) of the entries whose documents or files are gone. Public."""
+    rows = [{"seq": seq, "leaf": leaf.hex()} for seq, leaf in entries]
+    return _finish("erasure", {"entries": rows, "scope": list(scope), "reason": reason})
+
+
 def identity_document(salt: bytes, *, seller_id: str, seller_name: str, actor: str, role: str) -> dict[str, object]:
     """The document behind an entry's `who`: which seller, and who acted in which role."""
     document: dict[str, object] = {

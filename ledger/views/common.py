@@ -19,8 +19,10 @@ from ledger.accounts.access import seller_of as seller_of
 from ledger.accounts.numbers import parse_number
 from ledger.error_texts import error_text
 from ledger.services.blobs import BlobUnreadableError
+from ledger.services.evidence import ErasedError
 from ledger.services.keys import KeyMissingError
 from ledger.services.log import LogForkError, LogNotReadyError
+from ledger.services.log_state import LogBehindError
 
 PAGE_SIZE = 50
 MAX_KEY = 2**63 - 1  # what a key column holds
@@ -55,7 +57,7 @@ def key_parameter(request: HttpRequest, name: str) -> int | None:
     return key if key is not None and key <= MAX_KEY else None
 
 
-TROUBLE = (BlobUnreadableError, KeyMissingError, LogForkError, LogNotReadyError)
+TROUBLE = (ErasedError, LogBehindError, BlobUnreadableError, KeyMissingError, LogForkError, LogNotReadyError)
 
 
 def explain_trouble(view: View[P]) -> View[P]:
@@ -66,7 +68,8 @@ def explain_trouble(view: View[P]) -> View[P]:
         try:
             return view(request, *args, **kwargs)
         except TROUBLE as error:
-            return render(request, "ledger/trouble.html", {"text": error_text(error.code)}, status=503)
+            status = 410 if isinstance(error, ErasedError) else 503
+            return render(request, "ledger/trouble.html", {"text": error_text(error.code)}, status=status)
 
     return wrapped
 

@@ -21,6 +21,7 @@ from ledger.views.common import Page, needs, seller_of, text_parameter
 
 KINDS = {
     "image.registered": _("Registration"),
+    "set.registered": _("Evidence set"),
     "query.recorded": _("Query"),
     "check.recorded": _("Hidden-image check"),
     "skus.recorded": _("Check of SKUs"),

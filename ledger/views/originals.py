@@ -16,11 +16,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from ledger.accounts.permissions import Permission
 from ledger.categories import load_categories
 from ledger.error_texts import error_text
-from ledger.forms import OriginalForm, RegisterForm, is_zip, read_upload
+from ledger.forms import DerivativeForm, OriginalForm, RegisterForm, is_zip, read_upload
 from ledger.models import ImageFile, ImageState, Original
 from ledger.services.archives import enqueue_zip
 from ledger.services.blobs import read_blob
-from ledger.services.evidence import certificate_of, evidence_zip
+from ledger.services.evidence import certificate_of, entry_zip, evidence_zip
+from ledger.services.handouts import FILE, record_handout
 from ledger.services.job_context import JobError
 from ledger.services.log import latest_checkpoint
 from ledger.services.originals import (
@@ -34,12 +35,14 @@ from ledger.services.originals import (
 from ledger.services.pictures import thumbnail
 from ledger.views.clocks import bracket_context
 from ledger.views.common import Page, explain_trouble, find_or_404, needs, seller_of, send_file, text_parameter
+from ledger.views.erasure_words import describe_handouts
 
 # A page of them; the rest is in the orders they came from.
 MOST_DERIVATIVES = 30
 
 
 @needs(Permission.REGISTER)
+@explain_trouble
 @require_http_methods(["GET", "HEAD", "POST"])
 def register(request: HttpRequest) -> HttpResponse:
     """Drop pictures or a ZIP. Answers JSON to the page's script, a list of outcomes to a plain form."""
@@ -160,8 +163,10 @@ def original_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def original(request: HttpRequest, number: str) -> HttpResponse:
     """One original: the picture, its facts, its story, and what can be taken away."""
-    rows = Original.objects.select_related("image__blob", "statement__entry", "seller", "registered_by", "store")
-    found: Original = find_or_404(request, rows, number)
+    related = ("image__blob", "statement__entry", "seller", "registered_by", "store")
+    found: Original = find_or_404(request, Original.with_erased.select_related(*related), number)
+    if found.erased_at is not None:
+        return _erased_page(request, found)
     rights = request.desk.rights(found.seller)  # type: ignore[attr-defined]
     form = OriginalForm(request.POST or None, initial={"title": found.title, "category": found.category})
     if request.method == "POST":
@@ -184,8 +189,18 @@ def original(request: HttpRequest, number: str) -> HttpResponse:
         **bracket_context(
             found.statement.entry_id, is_sealed=bool(newest and newest.tree_size > found.statement.entry_id)
         ),
+        "rights": found.rights.order_by("-pk"),
+        "derivative_form": DerivativeForm(),
+        "holds": found.holds.filter(released_at=None).order_by("pk"),
     }
     return render(request, "ledger/original_detail.html", context, status=400 if form.errors else 200)
+
+
+def _erased_page(request: HttpRequest, found: Original) -> HttpResponse:
+    """What is left of an erased original: its entry, and when and why it was erased."""
+    erasure = found.erasures.order_by("-pk").first()
+    context = {"original": found, "erasure": erasure, "handouts": describe_handouts(erasure) if erasure else []}
+    return render(request, "ledger/original_erased.html", context, status=200 if request.method != "POST" else 410)
 
 
 def _metadata_rows(image: ImageFile) -> list[tuple[str, Any]]:
@@ -261,7 +276,9 @@ def picture(request: HttpRequest, image_id: int, size: int) -> HttpResponse:
 @require_safe
 def original_file(request: HttpRequest, number: str) -> HttpResponse:
     """The exact bytes that were registered."""
-    found: Original = find_or_404(request, Original.objects.select_related("image__blob", "seller"), number)
+    rows = Original.objects.select_related("image__blob", "seller", "statement")
+    found: Original = find_or_404(request, rows, number)
+    record_handout(found.statement, FILE)
     return send_file(read_blob(found.image.blob), name=found.image.file_name, mime=found.image.mime)
 
 
@@ -281,6 +298,9 @@ def original_certificate(request: HttpRequest, number: str) -> HttpResponse:
 def original_bundle(request: HttpRequest, number: str) -> HttpResponse:
     """The ZIP of core bundle and certificate; with ?original=1 also the exact bytes."""
     found = _with_evidence(request, number)
+    if found.erased_at is not None:
+        content = entry_zip(actor=request.user, statement=found.statement)  # type: ignore[arg-type]
+        return send_file(content, name=f"originmark-{found.number}.zip", mime="application/zip")
     certificate = certificate_of(actor=request.user, original=found)  # type: ignore[arg-type]
     content = evidence_zip(
         actor=request.user,  # type: ignore[arg-type]
@@ -291,6 +311,6 @@ def original_bundle(request: HttpRequest, number: str) -> HttpResponse:
 
 
 def _with_evidence(request: HttpRequest, number: str) -> Original:
-    rows = Original.objects.select_related("image__blob", "statement__entry", "statement__seller", "seller")
+    rows = Original.with_erased.select_related("image__blob", "statement__entry", "statement__seller", "seller")
     found: Original = find_or_404(request, rows, number)
     return found

@@ -63,9 +63,15 @@ ROLE_NAMES = {
     "hidden": _("hidden image"),
     "image": _("checked picture"),
     "derivative": _("file made from it"),
+    "raw": _("camera RAW"),
+    "layered": _("layered source"),
+    "outtake": _("outtake"),
+    "contract": _("contract or release"),
 }
 KIND_NAMES = {
     "image.registered": _("Registration of an original picture"),
+    "set.registered": _("Registration of an evidence set"),
+    "erasure": _("Record of an erasure"),
     "query.recorded": _("Record of a search for copies"),
     "check.recorded": _("Record of a hidden-image check"),
     "skus.recorded": _("Record of a check of a collage and its SKUs"),
@@ -95,6 +101,7 @@ def _answer(found: Verification) -> dict[str, Any]:
     answer: dict[str, Any] = {"state": STATES[found.verdict], "why": error_text(found.code) if found.code else None}
     if found.report is not None:
         answer |= report_context(found.report)
+        answer["erased_at"] = _erased_at(found)
     if found.verdict is Verdict.FAILED:
         answer["title"] = _("Does not hold")
     elif found.verdict is Verdict.INDETERMINATE:
@@ -108,6 +115,14 @@ def _answer(found: Verification) -> dict[str, Any]:
         answer["title"] = _("Holds under a key this site does not know")
         answer["text"] = _("The evidence agrees with itself. Compare the key below with one you trust.")
     return answer
+
+
+def _erased_at(found: Verification) -> Any:
+    """When this site's own copy of what the evidence is about was erased; the evidence holds all the same."""
+    if not found.is_ours or found.report is None or found.report.entry is None:
+        return None
+    row = Statement.objects.filter(entry=found.report.entry.seq).select_related("erasure").first()
+    return row.erasure.created_at if row is not None and row.erasure is not None else None
 
 
 def report_context(report: Report) -> dict[str, Any]:
@@ -148,13 +163,14 @@ def _seller_name(report: Report) -> str:
 def certificate_public(request: HttpRequest, number: str) -> HttpResponse:
     """Where a certificate's QR code leads: the live answer for that proof number, without the picture."""
     parsed = parse_number(number)
-    rows = Statement.objects.select_related("entry", "seller").exclude(seller=None)
+    rows = Statement.objects.select_related("entry", "seller", "erasure").exclude(seller=None)
     statement = rows.filter(number=parsed).first() if parsed else None
     if statement is None:
         raise Http404
     report = verify_own(statement)
     context = {"statement": statement, "state": STATES[report.verdict], **report_context(report)}
     context |= bracket_context(statement.entry_id, is_sealed=True)
+    context["erased_at"] = statement.erasure.created_at if statement.erasure else None
     context["site"] = settings.PUBLIC_URL or request.get_host()
     response = render(request, "ledger/certificate_public.html", context)
     response["X-Robots-Tag"] = "noindex"

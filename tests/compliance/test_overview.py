@@ -217,8 +217,8 @@ def test_a_restored_old_database_is_trouble(client_of, original, bob):
     state = keys.read_signer_state(origin)
     assert state is not None
     keys.write_signer_state(origin, keys.SignerState(state.tree_size + 5, state.root_hash))
-    assert overview.find_log_trouble(timezone.now()) == "log_fork"
-    assert "log_fork" in text_of(client_of(bob).get("/"))
+    assert overview.find_log_trouble(timezone.now()) == "log_behind"
+    assert "log_behind" in text_of(client_of(bob).get("/"))
 
 
 def test_new_entries_on_a_restored_old_database_are_trouble(original, seller):

@@ -7,13 +7,22 @@ from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from ledger.models import Job, JobState
+from ledger.accounts.models import Membership
+from ledger.accounts.numbers import new_number
+from ledger.models import EvidenceSet, Job, JobState
+from ledger.services.evidence_sets import add_files, open_draft, register_set
+from ledger.services.holds import place_hold
+from ledger.services.linking import link_upload
 from ledger.services.log import seal
+from ledger.services.originals import Upload
+from ledger.services.rights import RightFacts, record_right
 from tests.factories import register_one
 from tests.images import jpeg_bytes, product_photo
 from tests.matrix.rows import (
     EVERYBODY,
     MANAGERS,
+    OWNERS,
+    VIEWER,
     WORKERS,
     AnyRow,
     World,
@@ -36,6 +45,51 @@ def sealed_original(world: World) -> Mapping[str, Any]:
     number = register_one(world.seller, analyse=True).number
     seal()
     return {"number": number}
+
+
+def derived_photo(world: World) -> Mapping[str, Any]:
+    copy = jpeg_bytes(product_photo(1), quality=60)
+    return {"file": SimpleUploadedFile("copy.jpg", copy, "image/jpeg"), "role": "upload"}
+
+
+def linked_file(world: World) -> Mapping[str, Any]:
+    copy = Upload("copy.jpg", jpeg_bytes(product_photo(1), quality=60))
+    made = link_upload(actor=None, original=register_one(world.seller), upload=copy)
+    return {"number": made.statement.number}
+
+
+def draft_set(world: World) -> Mapping[str, Any]:
+    draft = open_draft(actor=None, seller=world.seller, number=new_number())
+    add_files(actor=None, draft=draft, uploads=[Upload("a.raw", b"raw"), Upload("b.pdf", b"contract")])
+    return {"number": draft.number}
+
+
+def registered_set(world: World) -> Mapping[str, Any]:
+    made = register_set(actor=None, draft=EvidenceSet.objects.get(**draft_set(world)))
+    seal()
+    return {"number": made.number}
+
+
+def set_file(world: World) -> Mapping[str, Any]:
+    return {**registered_set(world), "position": 0}
+
+
+def right_record(world: World) -> Mapping[str, Any]:
+    facts = RightFacts("trademark", "Mark")
+    return {"number": record_right(actor=None, seller=world.seller, facts=facts).number}
+
+
+def an_original_number(world: World) -> Mapping[str, Any]:
+    return {"numbers": register_one(world.seller).number}
+
+
+def held_original(world: World) -> Mapping[str, Any]:
+    found = register_one(world.seller)
+    return {"number": found.number, "hold_id": place_hold(actor=None, original=found, reason="a dispute").pk}
+
+
+def viewer(world: World) -> Mapping[str, Any]:
+    return {"membership_id": Membership.objects.get(user=world.people[VIEWER]).pk}
 
 
 def preview(world: World) -> Mapping[str, Any]:
@@ -80,6 +134,23 @@ ROWS["ledger:original_file"] = page(MANAGERS, make=original)
 ROWS["ledger:original_certificate"] = page(EVERYBODY, make=sealed_original)
 ROWS["ledger:original_bundle"] = page(EVERYBODY, make=sealed_original)
 ROWS["ledger:picture"] = page(EVERYBODY, make=preview)
+ROWS["ledger:link_derivative"] = action(WORKERS, make=original, data=derived_photo)
+ROWS["ledger:derivative_bundle"] = page(EVERYBODY, make=linked_file)
+ROWS["ledger:sets"] = page(EVERYBODY)
+ROWS["ledger:set_new"] = form(WORKERS, data=one_photo)
+ROWS["ledger:set"] = form(EVERYBODY, post=WORKERS, make=draft_set, data={"title": "Shoot"})
+ROWS["ledger:set_discard"] = action(WORKERS, make=draft_set)
+ROWS["ledger:set_certificate"] = page(EVERYBODY, make=registered_set)
+ROWS["ledger:set_bundle"] = page(EVERYBODY, make=registered_set)
+ROWS["ledger:set_file"] = page(MANAGERS, make=set_file)
+ROWS["ledger:rights"] = page(EVERYBODY)
+ROWS["ledger:right_new"] = form(WORKERS, data={"kind": "trademark", "title": "Mark"})
+ROWS["ledger:right"] = form(EVERYBODY, post=WORKERS, make=right_record, data=an_original_number)
+ROWS["ledger:erase"] = form(OWNERS, make=original, data={"reason": "request", "sure": "on"})
+ROWS["ledger:hold"] = action(MANAGERS, make=original, data={"reason": "a dispute"})
+ROWS["ledger:release_hold"] = action(MANAGERS, make=held_original)
+ROWS["ledger:erase_member"] = form(OWNERS, make=viewer, data={"reason": "request", "sure": "on"})
+ROWS["ledger:erasures"] = page(OWNERS)
 ROWS["ledger:history"] = page(EVERYBODY)
 ROWS["ledger:history_csv"] = page(EVERYBODY)
 ROWS["ledger:jobs"] = page(EVERYBODY)

@@ -1,0 +1,95 @@
+"""Right records: registrations and certificates of third parties, kept with what they are about."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from ledger.accounts.permissions import Permission
+from ledger.error_texts import error_text
+from ledger.forms import AttachForm, RightForm
+from ledger.models import RightRecord
+from ledger.services.evidence_sets import MAX_FILE_BYTES, SetError
+from ledger.services.originals import Upload
+from ledger.services.rights import REMIND_BEFORE, RightFacts, UnknownNumberError, attach_right, record_right
+from ledger.views.common import Page, explain_trouble, find_or_404, needs, seller_of, text_parameter
+
+
+@needs(Permission.VIEW)
+@require_safe
+def right_list(request: HttpRequest) -> HttpResponse:
+    """Every record, newest first, with what is left of its time."""
+    page = Page(RightRecord.objects.visible_to(request.user).of(seller_of(request)).select_related("document"), request)
+    lines = [{"right": right, "state": _state(right)} for right in page]
+    return render(request, "ledger/right_list.html", {"page": page, "lines": lines})
+
+
+def _state(right: RightRecord) -> str:
+    """The chip: ended, ending, or nothing to say."""
+    today = timezone.localdate()
+    if right.valid_until is None or right.valid_until > today + REMIND_BEFORE:
+        return ""
+    return "failed" if right.valid_until < today else "needs-you"
+
+
+@needs(Permission.REGISTER)
+@explain_trouble
+@require_http_methods(["GET", "HEAD", "POST"])
+def right_new(request: HttpRequest) -> HttpResponse:
+    """The form; ?number=… attaches the record to an original or a set."""
+    form = RightForm(
+        request.POST or None, request.FILES or None, initial={"numbers": text_parameter(request, "number")}
+    )
+    if request.method == "POST" and form.is_valid():
+        values = form.cleaned_data
+        file = values.pop("document")
+        numbers = values.pop("numbers")
+        document = Upload(file.name or "", file.read(MAX_FILE_BYTES + 1)) if file else None
+        try:
+            made = record_right(
+                actor=request.user,  # type: ignore[arg-type]
+                seller=seller_of(request),
+                facts=RightFacts(**values),
+                document=document,
+                numbers=numbers,
+            )
+        except UnknownNumberError as error:
+            form.add_error("numbers", f"{error_text(error.code).title} {error.number} ({error.code})")
+        except SetError as error:
+            form.add_error("document", f"{error_text(error.code).title} ({error.code})")
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("ledger:right", number=made.number)
+    return render(request, "ledger/right_form.html", {"form": form}, status=400 if form.errors else 200)
+
+
+@needs(Permission.VIEW)
+@require_http_methods(["GET", "HEAD", "POST"])
+def right(request: HttpRequest, number: str) -> HttpResponse:
+    """One record, what it is attached to, and its document's proof. POST attaches it to more."""
+    related = ("seller", "document__statement", "created_by")
+    found: RightRecord = find_or_404(request, RightRecord.objects.select_related(*related), number)
+    form = AttachForm(request.POST or None)
+    if request.method == "POST":
+        if Permission.REGISTER not in request.desk.rights(found.seller):  # type: ignore[attr-defined]
+            raise PermissionDenied
+        if form.is_valid():
+            try:
+                attach_right(actor=request.user, record=found, numbers=form.cleaned_data["numbers"])  # type: ignore[arg-type]
+            except UnknownNumberError as error:
+                form.add_error("numbers", f"{error_text(error.code).title} {error.number} ({error.code})")
+            else:
+                return redirect("ledger:right", number=found.number)
+    context = {
+        "right": found,
+        "state": _state(found),
+        "form": form,
+        "originals": found.originals.select_related("image").order_by("-pk"),
+        "sets": found.sets.order_by("-pk"),
+    }
+    return render(request, "ledger/right_detail.html", context, status=400 if form.errors else 200)
