@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from compliance.models import (
     Candidate,
+    CheckBatch,
+    CheckItem,
     CheckRun,
+    CheckVerdict,
     Finding,
+    FindingAnswer,
     GalleryItem,
+    HiddenShot,
     IndexSegment,
     ListingImage,
     PackItem,
     PromotionKind,
+    QualityRun,
+    Repair,
     RunState,
     SearchRun,
 )
@@ -24,7 +32,10 @@ from compliance.services.feature_index import purge_segments
 from compliance.services.gallery import remove_from_gallery
 from ledger.services.erasing import Participant, Plan
 
-TABLES = (Candidate, CheckRun, Finding, GalleryItem, IndexSegment, ListingImage, PackItem, SearchRun)
+TABLES = (
+    *(Candidate, CheckBatch, CheckItem, CheckRun, CheckVerdict, Finding, FindingAnswer, GalleryItem, HiddenShot),
+    *(IndexSegment, ListingImage, PackItem, QualityRun, Repair, SearchRun),
+)
 
 
 def collect(plan: Plan) -> None:
@@ -34,6 +45,7 @@ def collect(plan: Plan) -> None:
         plan.images |= {main, hidden}
         plan.statements |= {statement} - {None}
         plan.blobs |= {heatmap} - {None}
+    _collect_batches(plan)
     searches = _searches(plan).exclude(statement=None)
     plan.statements |= set(searches.values_list("statement", flat=True))
     found = _candidates(plan).exclude(run__statement=None)
@@ -48,6 +60,26 @@ def collect(plan: Plan) -> None:
 def _checks(plan: Plan) -> QuerySet[CheckRun]:
     mine = Q(main_image__in=plan.images) | Q(hidden_image__in=plan.images) | Q(original__in=plan.originals)
     return CheckRun.objects.of(plan.seller).filter(mine)
+
+
+def _collect_batches(plan: Plan) -> None:
+    """Orders of many checks, repairs and later verdicts of the checks that go."""
+    for image, statement, archive in _batches(plan).values_list("main_image", "statement", "archive"):
+        # What was sent as one file holds the picture; it was needed until its pictures were sealed.
+        plan.blobs |= {archive} - {None}
+        if image in plan.images:
+            plan.statements |= {statement} - {None}
+    checks = list(_checks(plan).values_list("pk", flat=True))
+    later = CheckVerdict.objects.of(plan.seller).filter(run__in=checks)
+    plan.statements |= set(later.values_list("statement", flat=True))
+    repairs = Repair.objects.of(plan.seller).filter(run__in=checks).exclude(image=None)
+    plan.images |= set(repairs.values_list("image", flat=True))
+
+
+def _batches(plan: Plan) -> QuerySet[CheckBatch]:
+    checks = list(_checks(plan).values_list("pk", flat=True))
+    shows = Q(main_image__in=plan.images) | Q(items__image__in=plan.images) | Q(items__run__in=checks)
+    return CheckBatch.objects.filter(pk__in=CheckBatch.objects.of(plan.seller).filter(shows).values("pk"))
 
 
 def _searches(plan: Plan) -> QuerySet[SearchRun]:
@@ -75,9 +107,23 @@ def erase(plan: Plan) -> None:
     for listing in ListingImage.objects.of(plan.seller).filter(image__in=plan.images):
         listing.sha256 = secrets.token_bytes(32)  # unique within the listing; no file has it as its digest
         listing.save(update_fields=["sha256"])
+    _erase_batches(plan)
     checks = _checks(plan)
-    Finding.objects.filter(run__in=list(checks.values_list("pk", flat=True))).delete()
-    checks.update(state=RunState.FAILED, error_code=ERASED, report={}, verdict="", heatmap=None, original=None)
+    ids = list(checks.values_list("pk", flat=True))
+    Finding.objects.filter(run__in=ids).delete()
+    FindingAnswer.objects.filter(run__in=ids).delete()
+    CheckVerdict.objects.filter(run__in=ids).update(verdict="", answers=[])
+    Repair.objects.filter(run__in=ids).update(report={}, error_detail="")
+    blank: dict[str, Any] = {
+        "report": {},
+        "verdict": "",
+        "heatmap": None,
+        "original": None,
+        "sku": "",
+        "answers": [],
+        "stale": {},
+    }
+    checks.update(state=RunState.FAILED, error_code=ERASED, **blank)
     _candidates(plan).delete()
     searches = _searches(plan)
     Candidate.objects.filter(run__in=list(searches.values_list("pk", flat=True))).delete()
@@ -91,6 +137,21 @@ def erase(plan: Plan) -> None:
         item.verdict, item.report, item.category = "", {}, ""
         item.main = item.hidden = item.detail = None
         item.save()
+
+
+def _erase_batches(plan: Plan) -> None:
+    """Rows about the erased pictures in orders of many checks; the other rows of an order stay."""
+    HiddenShot.objects.of(plan.seller).filter(image__in=plan.images).delete()
+    quality = QualityRun.objects.of(plan.seller).filter(statement__in=plan.statements)
+    quality.update(file_name="", sha256=b"", size_bytes=0, verdict="", report={})
+    checks = list(_checks(plan).values_list("pk", flat=True))
+    batches = list(_batches(plan).values_list("pk", flat=True))
+    items = CheckItem.objects.filter(batch__in=batches).filter(Q(image__in=plan.images) | Q(run__in=checks))
+    gone = {"sku": "", "main_name": "", "hidden_name": "", "original_name": "", "category": "", "report": {}}
+    items.update(**gone, error_code=ERASED, error_detail="")
+    CheckBatch.objects.filter(pk__in=batches).update(archive=None)
+    collages = CheckBatch.objects.filter(pk__in=batches, main_image__in=plan.images)
+    collages.update(state=RunState.FAILED, error_code=ERASED, label="", category="", verdict="", report={}, stale={})
 
 
 def clean(seller_id: int) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from compliance.models import CheckRun, PackItem, SearchRun
+from compliance.models import CheckRun, HiddenShot, PackItem, QualityRun, SearchRun
 from compliance.services.checks import ERASED, CheckFinishedError, retry_check
 from compliance.services.gallery import update_gallery
 from compliance.services.packs import PackOrder
+from compliance.services.quality import check_pictures
 from compliance.services.search import Question, run_search, start_search
 from ledger.accounts.models import Invitation, Membership, Role, User
 from ledger.accounts.services import invite
@@ -27,7 +28,8 @@ from ledger.services.verification import verify_own
 from ledger.tlog.claims import parse_claim
 from ledger.tlog.errors import ClaimError
 from ledger.tlog.verify import Verdict
-from tests.compliance.check_pairs import HIDDEN, MAIN, checked
+from tests.compliance.batches import begin_batch, finish_batch, pair_files
+from tests.compliance.check_pairs import HIDDEN, MAIN, PROFILE_ID, checked
 from tests.compliance.pack_orders import packed
 from tests.factories import make_member, register, register_one
 from tests.images import jpeg_bytes, product_photo
@@ -253,3 +255,28 @@ def test_an_owner_may_go_when_there_is_another(log, seller, alice):
     erasure = erase_person(actor=alice, seller=seller, user=alice, reason="request")
     assert Erasure.objects.get(pk=erasure.pk).actor is None
     assert not User.objects.filter(email="alice@example.org").exists()
+
+
+def test_its_row_in_a_batch_goes_with_what_was_sent_and_the_other_rows_stay(log, seller, alice):
+    files = pair_files("S1", "S2")
+    original = register(seller, files["S1_hidden.jpg"], actor=alice)[0].original
+    batch = finish_batch(begin_batch(seller, files, actor=alice))
+    archive = batch.archive
+    erase_original(actor=alice, original=original, reason="request")
+    batch.refresh_from_db()
+    first, second = batch.items.order_by("position")
+    assert (first.sku, first.main_name, first.hidden_name, first.error_code) == ("", "", "", ERASED)
+    assert (second.sku, second.run.verdict, second.run.error_code) == ("S2", "PASSED", "")
+    assert batch.archive is None
+    with pytest.raises(BlobUnreadableError):
+        read_blob(Blob.objects.get(pk=archive.pk))
+    assert set(HiddenShot.objects.values_list("sku", flat=True)) <= {"S2"}
+
+
+def test_a_quality_check_of_it_forgets_what_it_saw(log, seller, alice):
+    photo = jpeg_bytes(product_photo(1, (700, 700)))
+    original = register(seller, photo, actor=alice)[0].original
+    (line,) = check_pictures(actor=alice, seller=seller, uploads=[Upload("a.jpg", photo, "q")], profile_id=PROFILE_ID)
+    erase_original(actor=alice, original=original, reason="request")
+    run = QualityRun.objects.get(number=line.number)
+    assert (run.file_name, bytes(run.sha256), run.report, run.verdict) == ("", b"", {}, "")
