@@ -164,11 +164,8 @@ def format_bundle(files: Mapping[str, bytes]) -> bytes:
     central: list[bytes] = []
     offset = 0
     for name, data in members:
-        raw = name.encode("ascii")
-        crc = zlib.crc32(data)
-        common = (_VERSION, 0, _STORED, _TIME, _DATE, crc, len(data), len(data), len(raw), 0)
-        header = _LOCAL.pack(_LOCAL_MAGIC, *common) + raw
-        central.append(_CENTRAL.pack(_CENTRAL_MAGIC, _UNIX | _VERSION, *common, 0, 0, 0, _MODE, offset) + raw)
+        header, entry = _headers(name, zlib.crc32(data), len(data), offset)
+        central.append(entry)
         body += [header, data]
         offset += len(header) + len(data)
     directory = b"".join(central)
@@ -176,6 +173,14 @@ def format_bundle(files: Mapping[str, bytes]) -> bytes:
         raise BundleTooLarge("a plain ZIP ends at 4 GiB", expected=_MAX_32, actual=offset + len(directory))
     end = _END.pack(_END_MAGIC, 0, 0, len(members), len(members), len(directory), offset, 0)
     return b"".join([*body, directory, end])
+
+
+def _headers(name: str, crc: int, size: int, offset: int) -> tuple[bytes, bytes]:
+    """The local header and the directory entry of one file, as they are written here."""
+    raw = name.encode("ascii")
+    common = (_VERSION, 0, _STORED, _TIME, _DATE, crc, size, size, len(raw), 0)
+    entry = _CENTRAL.pack(_CENTRAL_MAGIC, _UNIX | _VERSION, *common, 0, 0, 0, _MODE, offset)
+    return _LOCAL.pack(_LOCAL_MAGIC, *common) + raw, entry + raw
 
 
 # Reading
@@ -189,6 +194,7 @@ class _Member:
     packed: int
     size: int
     offset: int
+    entry_at: int  # of its directory entry
 
 
 def read_bundle(data: bytes, limits: Limits | None = None) -> dict[str, bytes]:
@@ -209,7 +215,22 @@ def read_bundle(data: bytes, limits: Limits | None = None) -> dict[str, bytes]:
         files[member.name] = _unpack(member, data[start:at])
     if at != directory_at:
         raise BundleOverlap("bytes before the directory belong to no file", expected=directory_at, actual=at)
+    _check_spelling(data, members)
     return {member.name: files[member.name] for member in members}
+
+
+def _check_spelling(data: bytes, members: Sequence[_Member]) -> None:
+    """Where one file is written as format_bundle writes, all are: a changed date or version is a change too.
+
+    Whoever packs the files again with another program leaves no header of ours, and is read as before.
+    """
+    written = [_headers(member.name, member.crc, member.size, member.offset) for member in members]
+    kept = [data.startswith(entry, member.entry_at) for member, (_, entry) in zip(members, written, strict=True)]
+    if not any(kept):
+        return
+    for member, (header, _), is_kept in zip(members, written, kept, strict=True):
+        if not is_kept or not data.startswith(header, member.offset):
+            raise BundleStructure(f"{member.name}: a header was changed after it was written")
 
 
 def _read_directory(data: bytes, limits: Limits) -> tuple[list[_Member], int]:
@@ -245,7 +266,7 @@ def _read_directory_entry(data: bytes, position: int, end: int) -> tuple[_Member
     if following > end:
         raise BundleStructure("the directory is cut off")
     name = _parse_name(data[name_at : name_at + name_len])
-    return _Member(name, method, crc, packed, size, offset), following
+    return _Member(name, method, crc, packed, size, offset, position), following
 
 
 def _check_flags(flags: int, method: int) -> None:

@@ -153,15 +153,10 @@ def test_every_prefix_is_refused():
             read_bundle(BUNDLE[:cut])
 
 
-def test_every_changed_byte_is_refused_or_leaves_the_content_alone():
-    content = read_bundle(BUNDLE)
+def test_every_changed_byte_is_refused():
     for at in range(len(BUNDLE)):
-        changed = BUNDLE[:at] + bytes([BUNDLE[at] ^ 0x01]) + BUNDLE[at + 1 :]
-        try:
-            found = read_bundle(changed)
-        except BundleError:
-            continue
-        assert found == content
+        with pytest.raises(BundleError):
+            read_bundle(BUNDLE[:at] + bytes([BUNDLE[at] ^ 0x01]) + BUNDLE[at + 1 :])
 
 
 @pytest.mark.parametrize("flags", [0x01, 0x40, 0x2000])
