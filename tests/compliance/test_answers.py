@@ -116,7 +116,7 @@ def test_without_a_sku_the_main_image_is_remembered(seller, olga):
 
 @pytest.mark.parametrize(
     "other",
-    [{"sku": "SKU-8"}, {"sku": "SKU-7", "image": printed(at=(240, 500), words="SUMMIT 1234")}],
+    [{"sku": "SKU-8", "image": printed(2)}, {"sku": "SKU-7", "image": printed(at=(240, 500), words="SUMMIT 1234")}],
     ids=["another SKU", "another place"],
 )
 def test_an_answer_reaches_no_further(seller, olga, other):

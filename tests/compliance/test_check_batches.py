@@ -219,7 +219,7 @@ def test_a_wrong_order_is_refused_by_name(files, table, code):
 def test_a_bad_archive_is_refused_by_name():
     with pytest.raises(BatchRefusedError) as caught:
         read_order(files=[], archive=SimpleUploadedFile("x.zip", b"PK\x03\x04 torn"), table=None)
-    assert caught.value.code == "zip_corrupt"
+    assert caught.value.code == "corrupt_zip"
 
 
 def test_two_loose_files_of_one_name_stay_two():

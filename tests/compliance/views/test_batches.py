@@ -88,7 +88,7 @@ def test_the_csv_has_every_row_and_runs_no_formula(client_of, bob, seller):
 
 @pytest.mark.parametrize(
     ("files", "code"),
-    [([], "batch.no_pair"), ([("x.zip", b"PK\x03\x04 torn")], "zip_corrupt"), ([("x.csv", b"a,b")], "batch.malformed")],
+    [([], "batch.no_pair"), ([("x.zip", b"PK\x03\x04 torn")], "corrupt_zip"), ([("x.csv", b"a,b")], "batch.malformed")],
 )
 def test_a_wrong_order_is_explained_and_nothing_kept(client_of, alice, files, code):
     answer = send(client_of(alice), [SimpleUploadedFile(name, data) for name, data in files])

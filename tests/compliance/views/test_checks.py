@@ -293,7 +293,7 @@ def test_the_list_costs_the_same_for_one_check_and_for_many(client_of, alice, se
             profile_version="1",
             job=first.job,
         )
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         client.get(FORM)
 
 

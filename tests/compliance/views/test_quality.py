@@ -46,7 +46,7 @@ def test_a_file_without_exif_is_told_about_and_not_warned(client):
     ).content.decode()
     assert "Nothing to improve." in page
     assert "The file does not say with which camera" in page
-    assert 'href="#metadata"' in page
+    assert 'href="/quality/#metadata"' in page
     assert 'data-state="needs-you"' not in page
 
 

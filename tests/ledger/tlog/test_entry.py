@@ -40,8 +40,8 @@ DATA = format_entry(ENTRY)
 FIELDS = json.loads(DATA)
 
 
-def test_thirteen_kinds_exist():
-    assert len(KINDS) == 13
+def test_fifteen_kinds_exist():
+    assert len(KINDS) == 15
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
