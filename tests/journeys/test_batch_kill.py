@@ -66,7 +66,8 @@ def test_a_batch_survives_killed_workers_without_doubled_checks(service):
     audit = json.loads(_ask(service, "audit", "[]"))
     assert (audit["doubled"], audit["unreadable"]) == (0, 0)
     place = answer.headers["Location"]
-    service.wait_for(lambda: f"{PAIRS} of {PAIRS} passed" in client.get(place).text, "the page")
+    english = {"Accept-Language": "en"}
+    service.wait_for(lambda: f"{PAIRS} of {PAIRS} passed" in client.get(place, headers=english).text, "the page")
 
 
 def done(service: Service) -> int:
