@@ -228,9 +228,8 @@ def register_set(
     require_permission(actor, draft.seller, Permission.REGISTER)
     with transaction.atomic():
         head = lock_head()
-        locked: EvidenceSet = (
-            EvidenceSet.objects.select_for_update().select_related("seller", "previous").get(pk=draft.pk)
-        )
+        rows = EvidenceSet.objects.select_for_update(of=("self",)).select_related("seller", "previous")
+        locked: EvidenceSet = rows.get(pk=draft.pk)
         if locked.statement_id is not None:
             return locked
         own = list(locked.files.order_by("position"))
