@@ -57,6 +57,8 @@ PROGRAM_SUFFIXES = frozenset(
 NESTED_MAGICS = (*ZIP_MAGICS, b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c")
 PROGRAM_MAGICS = (b"MZ", b"\x7fELF", b"#!", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe")
 REGULAR_MODES = frozenset({0, stat.S_IFREG, stat.S_IFDIR})
+# What zipfile and zlib raise for a member that cannot be unpacked, RuntimeError for one with a password among them.
+UNPACK_FAULTS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
 CHUNK = 1 << 18
 # Contents are counted at the gate for this long; what is left is counted when it is taken out (services/archives.py).
 PATIENCE_S = 1.2
@@ -180,26 +182,30 @@ def _name_bytes(member: zipfile.ZipInfo) -> bytes:
 def _count_contents(archive: zipfile.ZipFile, clock: Callable[[], float]) -> tuple[str, ...]:
     since = clock()
     for member in archive.infolist():
-        if clock() - since > PATIENCE_S:
+        if not _count(archive, member, lambda: clock() - since > PATIENCE_S):
             return ("not_all_counted",)
-        _count(archive, member, lambda: clock() - since > PATIENCE_S)
     return ()
 
 
-def _count(archive: zipfile.ZipFile, member: zipfile.ZipInfo, is_late: Callable[[], bool]) -> None:
-    """Unpack one member without keeping it: length and CRC have to be those of the directory."""
-    found, first = 0, b""
+def _count(archive: zipfile.ZipFile, member: zipfile.ZipInfo, is_late: Callable[[], bool]) -> bool:
+    """Unpack one member without keeping it: length and CRC have to be those of the directory. False when time is up."""
+    found = 0
     try:
         with archive.open(member) as file:
             while chunk := file.read(CHUNK):
-                first = first or chunk[:8]
+                if not found:
+                    _refuse_by_magic(chunk, member)
                 found += len(chunk)
                 if is_late():
-                    return
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+                    return False
+    except UNPACK_FAULTS as error:
         raise FileRefused("corrupt_zip", str(error)[:120]) from error
     if found != member.file_size:
         raise FileRefused("zip_size_mismatch", f"{found}, not {member.file_size}")
+    return True
+
+
+def _refuse_by_magic(first: bytes, member: zipfile.ZipInfo) -> None:
     name = ascii(member.filename)[1:81]
     if first.startswith(NESTED_MAGICS):
         raise FileRefused("zip_nested", name)

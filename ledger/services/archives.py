@@ -7,7 +7,6 @@ before anything is unpacked, and are counted again while unpacking.
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -17,7 +16,7 @@ from django.db import transaction
 
 from ledger.accounts.models import Seller, User
 from ledger.accounts.permissions import Permission, require_permission
-from ledger.admission.archives import open_directory
+from ledger.admission.archives import UNPACK_FAULTS, open_directory
 from ledger.admission.verdict import FileRefused
 from ledger.imaging.scan import MAX_FILE_BYTES
 from ledger.models import Blob, Job
@@ -191,5 +190,5 @@ def unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | None:
     try:
         with archive.open(info) as file:
             return file.read(MAX_FILE_BYTES + 1)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError):
+    except UNPACK_FAULTS:
         return None
