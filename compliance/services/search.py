@@ -33,7 +33,8 @@ from compliance.services.gallery import CATEGORY_NUMBERS, newest_import
 from ledger.accounts.models import Seller, User
 from ledger.accounts.numbers import ALPHABET, LENGTH, new_number
 from ledger.accounts.permissions import Permission, require_permission
-from ledger.anchors.fetch import Fetched, FetchError, fetch_url
+from ledger.anchors.errors import FetchError
+from ledger.anchors.fetch import Fetched, fetch_url
 from ledger.imaging.errors import ImagingError
 from ledger.models import ImageFile, ImageState, JobState, Original
 from ledger.services.blobs import BlobUnreadableError, read_blob, write_part

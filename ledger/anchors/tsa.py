@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ledger.anchors.fetch import Fetched, FetchError, fetch_url, post_url
+from ledger.anchors.errors import FetchError
+from ledger.anchors.fetch import Fetched, fetch_url, post_url
 from ledger.tlog import x509_path
 from ledger.tlog.errors import TimestampError
 from ledger.tlog.timestamp import MAX_RESPONSE_BYTES, Stamp, build_request, embedded_certificates, verify_timestamp

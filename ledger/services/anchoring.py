@@ -19,7 +19,7 @@ from django.utils import timezone
 from ledger.accounts.models import Seller, User
 from ledger.accounts.permissions import Permission, require_permission
 from ledger.anchors import tsa
-from ledger.anchors.fetch import FetchError, HttpError
+from ledger.anchors.errors import FetchError, HttpError
 from ledger.models import Checkpoint, Job, Statement, TimeAuthority, TimestampToken
 from ledger.services import authorities
 from ledger.services.identity import system_identity

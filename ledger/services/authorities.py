@@ -17,7 +17,8 @@ from django.utils import timezone
 from ledger.accounts.models import User
 from ledger.accounts.permissions import may_run_site
 from ledger.anchors import tsa
-from ledger.anchors.fetch import OK, FetchError, PrivateAddressError, check_url
+from ledger.anchors.address import OK, check_url
+from ledger.anchors.errors import FetchError, PrivateAddressError
 from ledger.models import AuthorityCall, TimeAuthority
 from ledger.tlog import x509_path
 from ledger.tlog.errors import TimestampError

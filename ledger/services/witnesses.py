@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from ledger.anchors import witness as client
-from ledger.anchors.fetch import FetchError
+from ledger.anchors.errors import FetchError
 from ledger.anchors.witness import WitnessAddress, WitnessConflictError
 from ledger.models import Checkpoint, Cosignature, Job, Witness
 from ledger.services.jobs import enqueue_job

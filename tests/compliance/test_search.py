@@ -29,7 +29,8 @@ from compliance.services.search import (
     start_search,
     waiting_pictures,
 )
-from ledger.anchors.fetch import FETCH_CODES, fetch_url
+from ledger.anchors.errors import FETCH_CODES
+from ledger.anchors.fetch import fetch_url
 from ledger.error_texts import TEXTS
 from ledger.imaging.errors import ImagingError
 from ledger.models import Entry, ImageFile, ImageState, Job, JobState, Statement

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from ledger.anchors.fetch import OK, Resolve, check_url, system_resolve
+from ledger.anchors.address import OK, Resolve, check_url, system_resolve
 
 
 class Command(BaseCommand):

@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from ledger.anchors.fetch import PrivateAddressError
+from ledger.anchors.errors import PrivateAddressError
 from ledger.anchors.witness import WitnessAddress, WitnessRefusedError, add_checkpoint
 from ledger.models import Checkpoint, Cosignature, Job
 from ledger.models import Witness as Row
