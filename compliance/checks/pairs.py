@@ -10,13 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from ledger.admission.text import decode_text
+
 MAIN_WORDS = ("main", "主图", "首图")
 HIDDEN_WORDS = ("hidden", "hide", "隐藏图", "隐藏")
 ROLES = dict.fromkeys(MAIN_WORDS, "main") | dict.fromkeys(HIDDEN_WORDS, "hidden")
 REQUIRED = ("id", "main", "hidden")
 OPTIONAL = ("original", "category")
 # UTF-8 first: text that is valid UTF-8 is hardly ever meant as anything else. Chinese spreadsheets write GB18030.
-ENCODINGS = ("utf-8-sig", "gb18030")
 MAX_ID = 100
 MAX_NAME = 255
 _SEPARATORS = " _.·-"
@@ -161,12 +162,10 @@ def parse_pairs(data: bytes) -> list[PairPlan]:
 
 
 def _decode(data: bytes) -> str:
-    for encoding in ENCODINGS:
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise PairsMalformed("neither UTF-8 nor GB18030")
+    try:
+        return decode_text(data)[0]
+    except UnicodeError as error:
+        raise PairsMalformed(str(error)) from error
 
 
 def _row(number: int, cells: dict[str, str | None]) -> PairPlan:

@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 
 from compliance.packs.errors import BatchMalformed
+from ledger.admission.text import decode_text
 
 REQUIRED = ("sku", "original")
 OPTIONAL = ("overlay", "main", "category")
 # UTF-8 first: text that is valid UTF-8 is hardly ever meant as anything else. Chinese spreadsheets write GB18030.
-ENCODINGS = ("utf-8-sig", "gb18030")
 # A sku names a folder on disk and in a ZIP, on every system.
 SAFE_SKU = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}[A-Za-z0-9_-]|[A-Za-z0-9_]")
 
@@ -51,12 +51,10 @@ def parse_batch(data: bytes) -> list[BatchRow]:
 
 
 def _decode(data: bytes) -> str:
-    for encoding in ENCODINGS:
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise BatchMalformed("neither UTF-8 nor GB18030")
+    try:
+        return decode_text(data)[0]
+    except UnicodeError as error:
+        raise BatchMalformed(str(error)) from error
 
 
 def _row(number: int, cells: dict[str, str | None]) -> BatchRow:

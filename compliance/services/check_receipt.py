@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
-
-from django.utils import translation
-from django.utils.translation import gettext
+from collections.abc import Sequence
 
 from compliance.checks.answers import ADDED, PRODUCT
 from compliance.checks.check import PairReport
@@ -14,6 +10,7 @@ from compliance.checks.report import parse_report
 from compliance.checks.words import gettext_noop
 from compliance.models import CheckRun
 from compliance.services.answers import Answers, by_number
+from compliance.services.bilingual import both_languages, say_both
 from compliance.services.check_sheet import CheckSheet, RuleLine, check_sheet
 from compliance.services.checks import DIFFERENCE
 from ledger.accounts.models import User
@@ -26,7 +23,6 @@ from ledger.services.blobs import BlobUnreadableError, read_part
 from ledger.services.evidence import file_facts, issue
 from ledger.services.pictures import thumbnail
 
-T = TypeVar("T")
 THUMBNAIL_PX = 320  # printed 53 mm wide
 OURS = gettext_noop(
     "The verdict is this software's, by the limits named above. The marketplace decides by itself, and nobody has "
@@ -75,7 +71,7 @@ def difference_picture(run: CheckRun) -> bytes | None:
 
 
 def _document(run: CheckRun, report: PairReport, answers: Answers, common: Common) -> CheckReceiptDocument:
-    english, chinese = _both_languages(lambda: check_sheet(report, by_number(answers)))
+    english, chinese = both_languages(lambda: check_sheet(report, by_number(answers)))
     return CheckReceiptDocument(
         common=common,
         main=file_facts(run.main_image),
@@ -95,7 +91,7 @@ def _answers(english: CheckSheet, chinese: CheckSheet, answers: Answers) -> tupl
     said = []
     for each in answers:
         en, zh = (sheet.findings[each["finding"] - 1] for sheet in (english, chinese))
-        words = _say_both(ANSWER_WORDS[each["answer"]])
+        words = say_both(ANSWER_WORDS[each["answer"]])
         who, at = each["by"] or "—", each["at"]
         said.append(
             Bilingual(
@@ -125,24 +121,11 @@ def _count(line: RuleLine) -> tuple[str, ...]:
 def _limits(english: CheckSheet, chinese: CheckSheet) -> tuple[Bilingual, ...]:
     """What the check does not tell: why rules were undecided, what no rule looks at, and whose verdict it is."""
     reasons = [Bilingual(zh, en) for zh, en in zip(chinese.reasons, english.reasons, strict=True)]
-    return (*reasons, _not_checked(english, chinese), _say_both(OURS))
+    return (*reasons, _not_checked(english, chinese), say_both(OURS))
 
 
 def _not_checked(english: CheckSheet, chinese: CheckSheet) -> Bilingual:
-    head = _say_both(NOT_CHECKED)
+    head = say_both(NOT_CHECKED)
     zh = "、".join(f"{rule} {title}" for rule, title in chinese.not_looked_at)
     en = ", ".join(f"{rule} {title}" for rule, title in english.not_looked_at)
     return Bilingual(f"{head.zh}{zh}。", f"{head.en} {en}.")
-
-
-def _say_both(message: str) -> Bilingual:
-    english, chinese = _both_languages(lambda: gettext(message))
-    return Bilingual(chinese, english)
-
-
-def _both_languages(make: Callable[[], T]) -> tuple[T, T]:
-    with translation.override("en"):
-        english = make()
-    with translation.override("zh-hans"):
-        chinese = make()
-    return english, chinese

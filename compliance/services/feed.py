@@ -14,6 +14,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from ledger.admission.text import decode_text
 from ledger.categories import load_categories
 
 MAX_FILE_BYTES = 64 * 2**20
@@ -129,14 +130,13 @@ def read_feed(data: bytes) -> Feed:
 
 
 def _decode(data: bytes) -> str:
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text
-    raise FeedEncodingError("neither UTF-8 nor GB18030")
+    try:
+        text, _encoding = decode_text(data)
+    except UnicodeError as error:
+        raise FeedEncodingError(str(error)) from error
+    if "\0" in text:
+        raise FeedEncodingError("a zero byte")
+    return text
 
 
 def _delimiter(text: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from django.utils import translation
 from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 
@@ -16,6 +15,7 @@ from compliance.models import Candidate as Row
 from compliance.models import Scope, SearchRun
 from compliance.search.limits import REACH_TEXTS, Reach, describe_limits
 from compliance.search.texts import verdict_text
+from compliance.services.bilingual import both_languages
 from compliance.services.edit_words import edit_words
 from ledger.accounts.models import User
 from ledger.accounts.numbers import format_number
@@ -142,7 +142,5 @@ def _category(slug: str) -> str:
 
 def _in_both_languages(make: Callable[[], list[str]]) -> tuple[Bilingual, ...]:
     """Sentences in both languages of every document."""
-    with translation.override("zh-hans"):
-        chinese = make()
-    with translation.override("en"):
-        return tuple(Bilingual(zh, en) for zh, en in zip(chinese, make(), strict=True))
+    english, chinese = both_languages(make)
+    return tuple(Bilingual(zh, en) for zh, en in zip(chinese, english, strict=True))

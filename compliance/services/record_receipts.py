@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
 
-from django.utils import translation
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_noop
 
 from compliance.checks.base import Finding
 from compliance.checks.quality_check import parse_quality
 from compliance.checks.report import parse_report, read_findings
 from compliance.models import CheckBatch, QualityRun
+from compliance.services.bilingual import both_languages, say_both
 from compliance.services.check_sheet import FindingLine, finding_lines
 from compliance.services.quality import quality_line
 from ledger.accounts.models import User
@@ -25,7 +24,6 @@ from ledger.pdf.render import render_record
 from ledger.services.evidence import file_facts, issue
 from ledger.services.pictures import thumbnail
 
-T = TypeVar("T")
 PREVIEW_PX = 320
 LEVEL_VERDICTS = {"ERROR": Printed.FAILED, "CONFIRM": Printed.INDETERMINATE, "WARNING": Printed.PASSED}
 MIMES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
@@ -72,32 +70,32 @@ def _sku_document(batch: CheckBatch, common: Common) -> RecordDocument:
             rules += _rules(item.sku, parse_report(item.report).findings)
     return RecordDocument(
         common=common,
-        title=_both(gettext_noop("Receipt of a check of SKUs")),
-        lead=_both(gettext_noop("A collage and one hidden image per SKU were checked.")),
+        title=say_both(gettext_noop("Receipt of a check of SKUs")),
+        lead=say_both(gettext_noop("A collage and one hidden image per SKU were checked.")),
         pictures=(
-            (_both(gettext_noop("Main image")), thumbnail(main, PREVIEW_PX)),
+            (say_both(gettext_noop("Main image")), thumbnail(main, PREVIEW_PX)),
             *((Bilingual(sku, sku), thumbnail(image, PREVIEW_PX)) for sku, image in with_image),
         ),
         files=(
-            (_both(gettext_noop("Main image")), file_facts(main)),
+            (say_both(gettext_noop("Main image")), file_facts(main)),
             *((Bilingual(f"隐藏图 {sku}", f"Hidden image {sku}"), file_facts(image)) for sku, image in with_image),
         ),
         facts=(
-            (_both(gettext_noop("SKUs")), ", ".join(item.sku for item in items)),
-            (_both(gettext_noop("Rules")), f"{batch.profile_id} v{batch.profile_version}"),
+            (say_both(gettext_noop("SKUs")), ", ".join(item.sku for item in items)),
+            (say_both(gettext_noop("Rules")), f"{batch.profile_id} v{batch.profile_version}"),
         ),
         verdict=Printed(batch.verdict),
         rules=tuple(rules),
         limits=(
-            _both(gettext_noop("A SKU's hidden image is not compared with the collage: it is no twin of it.")),
-            _both(gettext_noop("Rules without a finding are not listed here; the check's page lists all of them.")),
+            say_both(gettext_noop("A SKU's hidden image is not compared with the collage: it is no twin of it.")),
+            say_both(gettext_noop("Rules without a finding are not listed here; the check's page lists all of them.")),
         ),
     )
 
 
 def _quality_document(run: QualityRun, common: Common) -> RecordDocument:
     report = parse_quality(run.report)
-    english, chinese = _both_languages(lambda: quality_line(run))
+    english, chinese = both_languages(lambda: quality_line(run))
     facts = tuple(
         (Bilingual(zh[0], en[0]), en[1] if en[1] == zh[1] else f"{zh[1]} {en[1]}")
         for en, zh in zip(english.facts, chinese.facts, strict=True)
@@ -106,19 +104,19 @@ def _quality_document(run: QualityRun, common: Common) -> RecordDocument:
     file = FileFacts(run.file_name, run.size_bytes, mime, bytes(run.sha256), report.width, report.height)
     return RecordDocument(
         common=common,
-        title=_both(gettext_noop("Receipt of a quality check")),
-        lead=_both(gettext_noop("One picture was looked at before it was used. The picture itself was not kept.")),
+        title=say_both(gettext_noop("Receipt of a quality check")),
+        lead=say_both(gettext_noop("One picture was looked at before it was used. The picture itself was not kept.")),
         pictures=(),
-        files=((_both(gettext_noop("Picture")), file),),
-        facts=(*facts, (_both(gettext_noop("Rules")), f"{report.profile_id} v{report.profile_version}")),
+        files=((say_both(gettext_noop("Picture")), file),),
+        facts=(*facts, (say_both(gettext_noop("Rules")), f"{report.profile_id} v{report.profile_version}")),
         verdict=Printed(run.verdict),
         rules=tuple(_rules("", report.findings)),
-        limits=(_both(gettext_noop("Rules without a finding are not listed here.")),),
+        limits=(say_both(gettext_noop("Rules without a finding are not listed here.")),),
     )
 
 
 def _derivative_document(made: Derivative, common: Common) -> RecordDocument:
-    role = _both(
+    role = say_both(
         {"main": gettext_noop("Main image"), "hidden": gettext_noop("Hidden image")}.get(
             made.role, gettext_noop("Detail image")
         )
@@ -126,29 +124,29 @@ def _derivative_document(made: Derivative, common: Common) -> RecordDocument:
     original = made.original
     matrix = ", ".join(f"{value / 1_000_000:g}" for value in made.matrix_micro)
     facts = [
-        (_both(gettext_noop("Original")), f"{original.image.file_name} · {format_number(original.number)}"),
-        (_both(gettext_noop("Role")), f"{role.zh} {role.en}"),
-        (_both(gettext_noop("Geometry")), f"{made.geometry}: {matrix}"),
-        (_both(gettext_noop("Remaining distance")), f"{made.residual_milli / 1000:g} px"),
+        (say_both(gettext_noop("Original")), f"{original.image.file_name} · {format_number(original.number)}"),
+        (say_both(gettext_noop("Role")), f"{role.zh} {role.en}"),
+        (say_both(gettext_noop("Geometry")), f"{made.geometry}: {matrix}"),
+        (say_both(gettext_noop("Remaining distance")), f"{made.residual_milli / 1000:g} px"),
     ]
     if made.steps:
-        facts.append((_both(gettext_noop("Steps")), ", ".join(made.steps)))
+        facts.append((say_both(gettext_noop("Steps")), ", ".join(made.steps)))
     return RecordDocument(
         common=common,
-        title=_both(gettext_noop("Record of a file made from an original")),
-        lead=_both(gettext_noop("The file below was made from the registered original below.")),
+        title=say_both(gettext_noop("Record of a file made from an original")),
+        lead=say_both(gettext_noop("The file below was made from the registered original below.")),
         pictures=(
-            (_both(gettext_noop("Original")), thumbnail(original.image, PREVIEW_PX)),
+            (say_both(gettext_noop("Original")), thumbnail(original.image, PREVIEW_PX)),
             (role, thumbnail(made.image, PREVIEW_PX)),
         ),
-        files=((role, file_facts(made.image)), (_both(gettext_noop("Original")), file_facts(original.image))),
+        files=((role, file_facts(made.image)), (say_both(gettext_noop("Original")), file_facts(original.image))),
         facts=tuple(facts),
-        limits=(_both(gettext_noop("What was drawn over the picture is not part of the geometry.")),),
+        limits=(say_both(gettext_noop("What was drawn over the picture is not part of the geometry.")),),
     )
 
 
 def _rules(sku: str, findings: Sequence[Finding]) -> Iterator[RuleResult]:
-    english, chinese = _both_languages(lambda: finding_lines(findings))
+    english, chinese = both_languages(lambda: finding_lines(findings))
     for en, zh in zip(english, chinese, strict=True):
         yield _rule(sku, en, zh)
 
@@ -164,15 +162,3 @@ def _rule(sku: str, en: FindingLine, zh: FindingLine) -> RuleResult:
         allowed=en.allowed,
         source="",
     )
-
-
-def _both(message: str) -> Bilingual:
-    english, chinese = _both_languages(lambda: gettext(message))
-    return Bilingual(chinese, english)
-
-
-def _both_languages(make: Callable[[], T]) -> tuple[T, T]:
-    with translation.override("en"):
-        english = make()
-    with translation.override("zh-hans"):
-        return english, make()

@@ -7,6 +7,7 @@ import codecs
 import csv
 import io
 
+from ledger.admission.text import decode_text
 from ledger.admission.verdict import FileRefused
 
 MAX_TABLE_BYTES = 50 << 20
@@ -32,12 +33,10 @@ def admit_table(data: bytes) -> tuple[str, ...]:
 def _decoded(data: bytes) -> tuple[str, str]:
     if data.startswith(WIDE_MARKS):
         raise FileRefused("bad_encoding", "utf-16 or utf-32")
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return data.decode(encoding), encoding.removesuffix("-sig")
-        except UnicodeDecodeError:
-            continue
-    raise FileRefused("bad_encoding", "neither utf-8 nor gb18030")
+    try:
+        return decode_text(data)
+    except UnicodeError as error:
+        raise FileRefused("bad_encoding", str(error)) from error
 
 
 def _read_rows(text: str) -> None:
