@@ -34,7 +34,7 @@ from ledger.accounts.permissions import Permission, require_permission
 from ledger.models import LogHead
 from ledger.services.identity import identity_document
 from ledger.services.log import Draft, append_statements, lock_head
-from ledger.tlog.claims import CheckFinding, ClaimFile, NamedVersion, check_recorded_claim
+from ledger.tlog.claim_documents import CheckFinding, ClaimFile, NamedVersion, check_recorded_claim
 
 Answers = list[dict[str, Any]]
 ANSWERS = (PRODUCT, ADDED)

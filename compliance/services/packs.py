@@ -33,7 +33,7 @@ from ledger.services.jobs import REQUEUABLE, UNFINISHED, JobStateError, enqueue_
 from ledger.services.log import lock_head
 from ledger.services.originals import Upload, image_row
 from ledger.services.pictures import THUMBNAILS, pixel_pool
-from ledger.tlog.claims import NamedVersion
+from ledger.tlog.claim_documents import NamedVersion
 
 KIND = "packs.make"
 METHOD = NamedVersion("originmark.packs", "1")

@@ -31,7 +31,7 @@ from ledger.services.identity import identity_document
 from ledger.services.log import Draft, append_statements, lock_head
 from ledger.services.originals import Upload
 from ledger.services.pictures import pixel_pool
-from ledger.tlog.claims import CheckFinding, ClaimFile, NamedVersion, quality_recorded_claim
+from ledger.tlog.claim_documents import CheckFinding, ClaimFile, NamedVersion, quality_recorded_claim
 
 MAX_PICTURES = 20  # half a second each: more would hold a web worker for longer than a person waits
 

@@ -35,7 +35,7 @@ from ledger.services.job_context import JobError
 from ledger.services.jobs import REQUEUABLE, UNFINISHED, JobStateError, enqueue_job, requeue_job
 from ledger.services.log import lock_head
 from ledger.services.pictures import THUMBNAILS, pixel_pool
-from ledger.tlog.claims import NamedVersion
+from ledger.tlog.claim_documents import NamedVersion
 
 KIND = "repairs.run"
 METHOD = NamedVersion("originmark.repair", "1")

@@ -44,7 +44,7 @@ from ledger.services.jobs import REQUEUABLE, UNFINISHED, enqueue_job, requeue_jo
 from ledger.services.log import Draft, append_statements, lock_head
 from ledger.services.originals import Upload, store_pictures
 from ledger.services.pictures import THUMBNAILS
-from ledger.tlog.claims import ClaimFile, NamedVersion, QueryResult, query_recorded_claim
+from ledger.tlog.claim_documents import ClaimFile, NamedVersion, QueryResult, query_recorded_claim
 
 THRESHOLD_DEFAULT = 85
 THRESHOLD_NEW_LAUNCH = 92

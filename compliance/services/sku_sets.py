@@ -47,7 +47,7 @@ from ledger.services.jobs import REQUEUABLE, JobStateError, enqueue_job, requeue
 from ledger.services.log import Draft, append_statements, lock_head
 from ledger.services.originals import Upload, image_row
 from ledger.services.pictures import THUMBNAILS, pixel_pool
-from ledger.tlog.claims import CheckFinding, ClaimFile, NamedVersion, skus_recorded_claim
+from ledger.tlog.claim_documents import CheckFinding, ClaimFile, NamedVersion, skus_recorded_claim
 
 KIND = "checks.skus"
 CODE_PREFIX = "check."

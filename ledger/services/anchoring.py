@@ -25,7 +25,7 @@ from ledger.services import authorities
 from ledger.services.identity import system_identity
 from ledger.services.jobs import enqueue_job
 from ledger.services.log import Draft, append_statements, latest_checkpoint, lock_head, log_head, seal
-from ledger.tlog import claims, x509_path
+from ledger.tlog import claim_documents, x509_path
 from ledger.tlog.entry import format_utc_ms
 from ledger.tlog.errors import TimestampError
 
@@ -152,7 +152,7 @@ def _keep(authority: TimeAuthority, checkpoint: Checkpoint, answer: tsa.Answer, 
         known = TimestampToken.objects.filter(authority=authority, checkpoint=checkpoint).first()
         if known is not None:
             return known
-        claim = claims.anchor_claim(
+        claim = claim_documents.anchor_claim(
             origin=head.origin,
             size=checkpoint.tree_size,
             root=bytes(checkpoint.root_hash),

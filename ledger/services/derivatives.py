@@ -15,7 +15,7 @@ from ledger.accounts.permissions import Permission, require_permission
 from ledger.models import Derivative, ImageFile, LogHead, Original
 from ledger.services.identity import identity_document
 from ledger.services.log import Draft, append_statements
-from ledger.tlog.claims import ClaimFile, ClaimItem, NamedVersion, derivative_linked_claim
+from ledger.tlog.claim_documents import ClaimFile, ClaimItem, NamedVersion, derivative_linked_claim
 
 KIND = "derivative.linked"
 

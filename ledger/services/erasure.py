@@ -50,7 +50,8 @@ from ledger.services.job_traces import scrub_jobs
 from ledger.services.jobs import UNFINISHED, enqueue_job
 from ledger.services.log import Draft, append_statements, lock_head
 from ledger.services.scrubbing import forget_deleted_rows, rewrite_tables
-from ledger.tlog.claims import MAX_ITEMS, erasure_claim
+from ledger.tlog.claim_documents import erasure_claim
+from ledger.tlog.claims import MAX_ITEMS
 
 KIND = "erasure"
 CLEAN_JOB = "erasure.clean"

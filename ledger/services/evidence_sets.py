@@ -30,7 +30,8 @@ from ledger.services.identity import identity_document
 from ledger.services.log import Draft, append_statements, lock_head
 from ledger.services.originals import EXISTING, REGISTERED, REJECTED, Upload
 from ledger.tlog import bundle
-from ledger.tlog.claims import MAX_ITEMS, ClaimItem, set_registered_claim
+from ledger.tlog.claim_documents import ClaimItem, set_registered_claim
+from ledger.tlog.claims import MAX_ITEMS
 
 KIND = "set.registered"
 MAX_FILE_BYTES = 256 * 2**20  # encrypted in one piece, so three times that in memory

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 
 from ledger.accounts.models import Membership, Role, Seller, User
-from ledger.tlog import claims
+from ledger.tlog import claim_documents
 
 OPERATOR_LABEL = "operator of this site"
 SYSTEM_LABEL = "this log"
@@ -20,7 +20,7 @@ def identity_document(*, actor: User | None, seller: Seller) -> Mapping[str, obj
     role: str | None = "staff"
     if actor is not None:
         role = Membership.objects.filter(user=actor, seller=seller).values_list("role", flat=True).first()
-    return claims.identity_document(
+    return claim_documents.identity_document(
         secrets.token_bytes(32),
         seller_id=seller.slug,
         seller_name=seller.name,
@@ -31,6 +31,6 @@ def identity_document(*, actor: User | None, seller: Seller) -> Mapping[str, obj
 
 def system_identity() -> Mapping[str, object]:
     """Who speaks when the log itself does."""
-    return claims.identity_document(
+    return claim_documents.identity_document(
         secrets.token_bytes(32), seller_id="-", seller_name=SYSTEM_LABEL, actor=SYSTEM_LABEL, role="system"
     )

@@ -21,7 +21,8 @@ from ledger.services.handouts import BUNDLE, record_handout
 from ledger.services.log import lock_head
 from ledger.services.originals import Upload, image_row
 from ledger.services.pictures import THUMBNAILS, pixel_pool
-from ledger.tlog.claims import GEOMETRIES, NamedVersion
+from ledger.tlog.claim_documents import NamedVersion
+from ledger.tlog.claims import GEOMETRIES
 
 
 class UnrelatedError(Exception):

@@ -25,7 +25,7 @@ from ledger.services.identity import identity_document
 from ledger.services.jobs import enqueue_job
 from ledger.services.log import Draft, append_statements
 from ledger.signals import originals_filed
-from ledger.tlog.claims import ClaimItem, image_registered_claim
+from ledger.tlog.claim_documents import ClaimItem, image_registered_claim
 
 BATCH_FILES = 32  # files sealed by one transaction: bounds memory and how long the head is locked
 BATCH_BYTES = 64 * 2**20

@@ -13,7 +13,8 @@ from hashlib import sha256
 from ledger.tlog import bundle as names
 from ledger.tlog.bundle import Limits, parse_sums, read_bundle
 from ledger.tlog.checkpoint import Checkpoint, parse_checkpoint
-from ledger.tlog.claims import ClaimFile, claim_files, parse_claim, parse_identity
+from ledger.tlog.claim_documents import ClaimFile, claim_files
+from ledger.tlog.claims import parse_claim, parse_identity
 from ledger.tlog.entry import (
     Entry,
     Parameters,

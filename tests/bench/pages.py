@@ -108,7 +108,7 @@ def fill_batch(seller: Any, actor: Any, numbers: range) -> None:
     from ledger.models import Blob, Fingerprint, ImageFile, ImageState, Original
     from ledger.services.identity import identity_document
     from ledger.services.log import Draft, append_statements
-    from ledger.tlog.claims import ClaimItem, image_registered_claim
+    from ledger.tlog.claim_documents import ClaimItem, image_registered_claim
 
     digests = [hashlib.sha256(b"%d" % number).digest() for number in numbers]
     names = [f"lamp-{number:06d}.jpg" for number in numbers]

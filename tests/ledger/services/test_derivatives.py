@@ -10,7 +10,8 @@ from ledger.models import Derivative
 from ledger.services.derivatives import Descent, Link, link_derivatives
 from ledger.services.log import lock_head
 from ledger.services.originals import Upload, store_pictures
-from ledger.tlog.claims import NamedVersion, parse_claim
+from ledger.tlog.claim_documents import NamedVersion
+from ledger.tlog.claims import parse_claim
 from tests.factories import register_one
 from tests.images import jpeg_bytes, product_photo
 

@@ -26,7 +26,7 @@ from ledger.services.log import (
 )
 from ledger.services.setup import create_log
 from ledger.tlog import checkpoint as heads
-from ledger.tlog import claims, entry, merkle, note
+from ledger.tlog import claim_documents, claims, entry, merkle, note
 from ledger.tlog.errors import ClaimError
 from tests.log_checks import past_the_triggers
 
@@ -36,10 +36,10 @@ START_MS = 1_795_276_800_000
 
 
 def draft(seller, number: int = 0) -> Draft:
-    item = claims.ClaimItem("original", secrets.token_bytes(32), 1000 + number, "image/jpeg")
+    item = claim_documents.ClaimItem("original", secrets.token_bytes(32), 1000 + number, "image/jpeg")
     return Draft(
         kind="image.registered",
-        claim=claims.image_registered_claim(secrets.token_bytes(32), [item]),
+        claim=claim_documents.image_registered_claim(secrets.token_bytes(32), [item]),
         identity=identity_document(actor=None, seller=seller),
         request_id=f"request-{secrets.token_hex(8)}",
         label=f"photo-{number}.jpg",

@@ -24,7 +24,8 @@ from ledger.services.originals import (
     store_pictures,
 )
 from ledger.tlog import entry
-from ledger.tlog.claims import claim_files, parse_claim
+from ledger.tlog.claim_documents import claim_files
+from ledger.tlog.claims import parse_claim
 from tests.factories import register, register_one
 from tests.images import (
     animated_png,

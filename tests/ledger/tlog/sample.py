@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from ledger.tlog import bundle
 from ledger.tlog.checkpoint import Checkpoint, format_checkpoint
-from ledger.tlog.claims import (
+from ledger.tlog.claim_documents import (
     CheckFinding,
     ClaimFile,
     ClaimItem,

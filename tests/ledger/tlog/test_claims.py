@@ -5,16 +5,8 @@ from typing import Any
 
 import pytest
 
-from ledger.tlog.claims import (
-    SALTED_KINDS,
-    ClaimItem,
-    claim_files,
-    image_registered_claim,
-    parse_claim,
-    parse_identity,
-    validate_claim,
-    validate_identity,
-)
+from ledger.tlog.claim_documents import ClaimItem, claim_files, image_registered_claim
+from ledger.tlog.claims import SALTED_KINDS, parse_claim, parse_identity, validate_claim, validate_identity
 from ledger.tlog.entry import KINDS, canonical_json, claim_hash
 from ledger.tlog.errors import ClaimError, ClaimKind, ClaimTooLarge, JsonError, TlogError
 from tests.ledger.tlog.sample import PHOTO, claims, digest, who

@@ -8,7 +8,7 @@ import pytest
 
 from ledger.tlog import ed25519
 from ledger.tlog.bundle import Limits, format_bundle
-from ledger.tlog.claims import ClaimItem, identity_document, image_registered_claim
+from ledger.tlog.claim_documents import ClaimItem, identity_document, image_registered_claim
 from ledger.tlog.entry import canonical_json, format_entry, format_parameters, parse_entry
 from ledger.tlog.note import Ed25519Signer, sign_note
 from ledger.tlog.policy import Policy, PolicyLog, Witness, format_policy

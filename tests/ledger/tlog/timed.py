@@ -6,7 +6,7 @@ from functools import cache, partial
 
 from ledger.tlog import bundle, x509_path
 from ledger.tlog.checkpoint import Checkpoint, format_checkpoint
-from ledger.tlog.claims import anchor_claim
+from ledger.tlog.claim_documents import anchor_claim
 from ledger.tlog.entry import (
     Entry,
     canonical_json,
