@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q, QuerySet
 
+from compliance.checks.base import Verdict
 from ledger.accounts.models import Seller
 from ledger.models import Checkpoint, ImageFile, ImageState, Job, JobState, LogHead, RightRecord, Statement
 from ledger.services import keys
@@ -79,7 +80,10 @@ def find_tasks(seller: Seller, now: datetime) -> Tasks:
         jobs=list(jobs.order_by("-pk")[: SHOWN + 1]),
         matches=_light(recent.filter(kind=QUERY, outcome="needs-you"), "search_run__image"),
         failed_checks=_light(
-            recent.filter(kind=CHECK, outcome="failed", check_run__isnull=False), "check_run__hidden_image"
+            recent.filter(kind=CHECK, outcome="failed", check_run__isnull=False).exclude(
+                check_run__repairs__check_run__verdict=Verdict.PASSED
+            ),
+            "check_run__hidden_image",
         ),
         unopened=list(images.order_by("-pk")[: SHOWN + 1]),
         rights=list(expiring_rights(seller, now.astimezone(_zone(seller.time_zone)).date())[: SHOWN + 1]),

@@ -37,7 +37,7 @@ from ledger.services import keys
 from ledger.services.blobs import read_blob, seal_files
 from ledger.services.handouts import BUNDLE, BUNDLE_WITH_FILES, record_handout
 from ledger.services.log import cosignature_lines, covering_checkpoint, log_head, own_policy, proof_of
-from ledger.services.outside_time import Outside, files_of, outside_time
+from ledger.services.outside_time import CHECKPOINT_SIGNED, Outside, files_of, outside_time
 from ledger.services.pictures import analyse_pictures, thumbnail
 from ledger.services.witnesses import policy_with_witnesses, quorum_met
 from ledger.tlog import bundle, entry, note
@@ -98,9 +98,10 @@ def issue(statement: Statement, render: Render) -> Certificate:
         raise ErasedError
     issued = Certificate.objects.filter(statement=statement, layout_version=LAYOUT_VERSION).select_related("blob")
     found = issued.order_by("-stage").first()
-    if found is not None and found.stage >= outside_time(statement.entry_id).stage:
+    if found is not None and found.stage >= _stage(outside_time(statement.entry_id)):
         return found
     evidence = evidence_of(statement)
+    stage = _stage(evidence.outside)
     issued_at = timezone.now().replace(microsecond=0)
     attachment = Attachment(BUNDLE_NAME, "application/zip", bundle.format_bundle(core_files(evidence)))
     pdf = _sign(render(common_part(evidence, issued_at), [attachment]), issued_at)
@@ -116,11 +117,22 @@ def issue(statement: Statement, render: Render) -> Certificate:
                 tree_size=evidence.checkpoint.tree_size,
                 sha256=hashlib.sha256(pdf).digest(),
                 layout_version=LAYOUT_VERSION,
-                stage=evidence.outside.stage,
+                stage=stage,
                 created_at=issued_at,
             )
     except IntegrityError:  # somebody asked at the same moment; theirs was handed out first
-        return issued.get(stage=evidence.outside.stage)
+        return issued.get(stage=stage)
+
+
+def assured_level(outside: Outside) -> int:
+    """1 to 4: what outside clocks and witnesses together prove of a sealed entry, on pages as in documents."""
+    is_witnessed = outside.checkpoint is not None and quorum_met(outside.checkpoint)
+    return level_with_witnesses(outside.level, is_witnessed=is_witnessed)
+
+
+def _stage(outside: Outside) -> int:
+    """Grows with what is proven: a certificate of a higher stage replaces one of a lower."""
+    return (assured_level(outside) - CHECKPOINT_SIGNED) * 4 + 2 * bool(outside.later) + bool(outside.earlier)
 
 
 def _sign(pdf: bytes, signed_at: datetime) -> bytes:
@@ -140,7 +152,7 @@ def common_part(evidence: Evidence, issued_at: datetime) -> Common:
         issued_at=issued_at,
         seller=statement.seller.name,
         ledger=_ledger_facts(evidence),
-        assurance=assurance(level_with_witnesses(evidence.outside.level, is_witnessed=quorum_met(evidence.checkpoint))),
+        assurance=assurance(assured_level(evidence.outside)),
         bracket=evidence.outside.bracket,
         verify_url=verify_url(statement),
     )

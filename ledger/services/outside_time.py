@@ -41,11 +41,6 @@ class Outside:
         return level_of(self.later)
 
     @property
-    def stage(self) -> int:
-        """Grows with what is proven: a certificate of a higher stage replaces one of a lower."""
-        return (self.level - CHECKPOINT_SIGNED) * 4 + 2 * bool(self.later) + bool(self.earlier)
-
-    @property
     def checkpoint(self) -> Checkpoint | None:
         return self.later[0].checkpoint if self.later else None
 

@@ -26,6 +26,7 @@ from ledger.services.authorities import (
     states,
     try_authority,
 )
+from ledger.services.evidence import assured_level
 from ledger.services.outside_time import Outside, outside_time
 from ledger.views.common import explain_trouble, key_parameter, needs, seller_of
 
@@ -117,7 +118,7 @@ def bracket_context(seq: int, *, is_sealed: bool) -> dict[str, Any]:
         "earlier_by": bracket.earlier.authority if bracket.earlier else "",
         "later_at": bracket.later.at if bracket.later else None,
         "later_by": bracket.later.authority if bracket.later else "",
-        "level": outside.level if is_sealed else 0,
+        "level": assured_level(outside) if is_sealed else 0,
         "waiting": "" if outside.later else _waiting(outside),
     }
 

@@ -34,6 +34,7 @@ from ledger.services.evidence_sets import (
 from ledger.services.log import latest_checkpoint
 from ledger.services.originals import REJECTED, Upload
 from ledger.tlog.claims import MAX_ITEMS
+from ledger.views.clocks import bracket_context
 from ledger.views.common import Page, explain_trouble, find_or_404, needs, seller_of, send_file
 
 
@@ -168,7 +169,9 @@ def _detail(request: HttpRequest, found: EvidenceSet) -> HttpResponse:
         "rights": [*found.right_records.order_by("pk"), *found.rights.order_by("pk")],
         "size_bytes": sum(file.size_bytes for file in files),
         "supplements": found.supplements.exclude(statement=None).select_related("statement").order_by("pk"),
-        "level": 1 if newest and newest.tree_size > found.statement.entry_id else 0,
+        **bracket_context(
+            found.statement.entry_id, is_sealed=bool(newest and newest.tree_size > found.statement.entry_id)
+        ),
     }
     return render(request, "ledger/set_detail.html", context)
 

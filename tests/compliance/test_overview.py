@@ -12,13 +12,16 @@ from compliance.models import Catalogue, CheckRun, Listing, SearchRun
 from compliance.services import overview
 from compliance.services.checks import run_check, start_check
 from compliance.services.gallery import update_gallery
+from compliance.services.repairs import run_repair, start_repair
 from compliance.services.search import Question, run_search, start_search
 from ledger.models import ImageFile, ImageState, Job, JobState, LogHead, Original, Statement
 from ledger.services import keys
 from ledger.services.log import seal
 from ledger.services.originals import Upload, rename_original
+from tests.compliance.check_pairs import checked
+from tests.compliance.checks.pictures import product, with_promotion
 from tests.factories import register, register_one
-from tests.images import jpeg_bytes, product_photo
+from tests.images import exif_bytes, jpeg_bytes, product_photo
 
 pytestmark = pytest.mark.django_db
 
@@ -180,6 +183,16 @@ def test_a_failed_check_needs_somebody(client_of, original, alice, seller):
     assert run.verdict == "FAILED"
     page = text_of(client_of(alice).get("/"))
     assert f'<a class="btn" href="{reverse("compliance:check", args=[run.number])}">See the findings' in page
+
+
+def test_a_failed_check_that_was_repaired_needs_nobody(client_of, original, alice, seller):
+    hidden = jpeg_bytes(product(), quality=75, exif=exif_bytes(gps=(1, 2)))
+    run = checked(seller, main=jpeg_bytes(with_promotion(product()), quality=75), hidden=hidden, actor=alice)
+    assert "See the findings" in text_of(client_of(alice).get("/"))
+    repair = run_repair(start_repair(actor=alice, run=run, fix="all").pk)
+    run_check(repair.check_run.pk)
+    assert CheckRun.objects.get(pk=repair.check_run.pk).verdict == "PASSED"
+    assert "See the findings" not in text_of(client_of(alice).get("/"))
 
 
 def test_a_picture_that_cannot_be_opened_needs_somebody(client_of, original, alice):

@@ -16,8 +16,9 @@ from ledger.anchors.witness import WitnessAddress, WitnessRefusedError, add_chec
 from ledger.models import Checkpoint, Cosignature, Job
 from ledger.models import Witness as Row
 from ledger.pdf.assurance import level_with_witnesses
+from ledger.services.anchoring import stamp
 from ledger.services.audit import audit_log
-from ledger.services.evidence import core_files, evidence_of
+from ledger.services.evidence import certificate_of, common_part, core_files, evidence_of
 from ledger.services.log import cosigned_note, own_policy, seal
 from ledger.services.witnesses import (
     AHEAD,
@@ -254,3 +255,21 @@ def test_the_command_lists_asks_and_removes(outsiders, seller):
     assert len(note.parse_note(cosigned_note(Checkpoint.objects.get())).signatures) == 4  # what was given stays
     with pytest.raises(CommandError):
         call_command("witnesses", "remove", "lawfirm", stdout=out)
+
+
+def test_page_and_certificate_say_the_same_level(
+    outsiders, seller, alice, client_of, settings, authority, server, ticking
+):
+    """With an outside clock and the quorum both reach L4, and a certificate of less is made anew."""
+    settings.WITNESS_QUORUM = 2
+    original = register_one(seller)
+    seal()
+    stamp(now=ticking)
+    page = f"/verify/{original.statement.number}/"
+    first = certificate_of(actor=alice, original=original)
+    assert client_of().get(page).context["level"] == 2
+    assert cosign() == 2
+    assert client_of().get(page).context["level"] == 4
+    second = certificate_of(actor=alice, original=original)
+    assert second.stage > first.stage
+    assert common_part(evidence_of(original.statement), second.created_at).assurance.level == 4

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
+from ledger.accounts.numbers import new_number
 from ledger.models import Job, TimeAuthority
 from ledger.services.anchoring import stamp
 from ledger.services.authorities import AuthoritySettings, save_authority
+from ledger.services.evidence_sets import add_files, open_draft, register_set
 from ledger.services.log import seal
+from ledger.services.originals import Upload
 from ledger.tlog import x509_path
 from tests.factories import register_one
 from tests.ledger.anchors.authority_server import FaultyAuthority
@@ -137,3 +140,14 @@ def test_the_bracket_closes_on_every_page_once_it_is_proven(client_of, log, sell
         assert "Example clock" in page
         assert "One outside authority has stamped the time." in page
         assert page.count("open: no outside time yet") == 1  # the first entry of a log has nothing before it
+
+
+def test_a_set_shows_its_bracket_like_an_original(client_of, log, seller, bob, authority):
+    draft = open_draft(actor=None, seller=seller, number=new_number())
+    add_files(actor=None, draft=draft, uploads=[Upload("a.raw", b"raw", "one")])
+    found = register_set(actor=None, draft=draft)
+    seal()
+    stamp(now=timezone.now)
+    page = client_of(bob).get(f"/sets/{found.number}/").content.decode()
+    assert "Example clock" in page
+    assert "One outside authority has stamped the time." in page
