@@ -106,6 +106,11 @@ def _check_members(data: bytes, members: list[zipfile.ZipInfo]) -> None:
     _check_spans(data, members)
 
 
+def _label(name: str) -> str:
+    """A name as it may stand in a message: printable ASCII, not longer than 80."""
+    return ascii(name)[1:-1][:80]
+
+
 def _check_path(member: zipfile.ZipInfo) -> None:
     """A label has to stay a label: relative, downwards, without what a system gives a meaning of its own."""
     raw = getattr(member, "orig_filename", member.filename)
@@ -113,11 +118,11 @@ def _check_path(member: zipfile.ZipInfo) -> None:
     parts = name.split("/")
     is_rooted = name.startswith("/") or (len(name) > 1 and name[1] == ":")
     if is_rooted or ".." in parts or any(ord(character) < 32 or character == "\x7f" for character in raw):
-        raise FileRefused("unsafe_path", ascii(raw)[1:81])
+        raise FileRefused("unsafe_path", _label(raw))
 
 
 def _check_member(member: zipfile.ZipInfo) -> None:
-    name = ascii(member.filename)[1:81]
+    name = _label(member.filename)
     if member.flag_bits & ENCRYPTED:
         raise FileRefused("encrypted", name)
     # The upper half of the attributes is a Unix mode only where a Unix program wrote them; others leave it empty.
@@ -138,7 +143,7 @@ def _check_sizes(members: list[zipfile.ZipInfo]) -> None:
         raise FileRefused("zip_too_large", f"{total} > {MAX_UNPACKED_BYTES}")
     for member in members:
         if member.file_size > RATIO_FREE_BYTES and member.file_size > MAX_RATIO * max(1, member.compress_size):
-            raise FileRefused("zip_ratio", ascii(member.filename)[1:81])
+            raise FileRefused("zip_ratio", _label(member.filename))
 
 
 def _check_spans(data: bytes, members: list[zipfile.ZipInfo]) -> None:
@@ -156,13 +161,13 @@ def _check_spans(data: bytes, members: list[zipfile.ZipInfo]) -> None:
         body = start + LOCAL.size + name_bytes + extra_bytes
         name = data[start + LOCAL.size : start + LOCAL.size + name_bytes]
         if flags & ENCRYPTED:
-            raise FileRefused("encrypted", ascii(member.filename)[1:81])
+            raise FileRefused("encrypted", _label(member.filename))
         if method != member.compress_type or name != _name_bytes(member) or body + member.compress_size > len(data):
             raise FileRefused("corrupt_zip", "local header")
         # Sizes behind the data, and those of ZIP64, are not told here.
         is_told = not flags & SIZES_FOLLOW and LARGE not in (packed, unpacked)
         if is_told and (packed, unpacked) != (member.compress_size, member.file_size):
-            raise FileRefused("zip_size_mismatch", ascii(member.filename)[1:81])
+            raise FileRefused("zip_size_mismatch", _label(member.filename))
         spans.append((start, body + member.compress_size))
     _refuse_overlap(spans)
 
@@ -206,7 +211,7 @@ def _count(archive: zipfile.ZipFile, member: zipfile.ZipInfo, is_late: Callable[
 
 
 def _refuse_by_magic(first: bytes, member: zipfile.ZipInfo) -> None:
-    name = ascii(member.filename)[1:81]
+    name = _label(member.filename)
     if first.startswith(NESTED_MAGICS):
         raise FileRefused("zip_nested", name)
     if first.startswith(PROGRAM_MAGICS):

@@ -166,6 +166,10 @@ def test_archives(pool, data, code):
     assert admit(pool, data, name="shoot.zip", kind="zip").code == code
 
 
+def test_the_member_that_was_refused_is_named(pool):
+    assert admit(pool, pack({"a/b.exe": b"MZ"}), name="shoot.zip").detail == "a/b.exe"
+
+
 def test_a_local_header_that_tells_another_name():
     content = pack({"a.jpg": b"1"}, zipfile.ZIP_STORED).replace(b"a.jpg", b"b.jpg", 1)
     with pytest.raises(FileRefused, match="corrupt_zip"):
