@@ -179,6 +179,11 @@ def _status(pid: int) -> tuple[str, int]:
     return (after_name[0].decode(), int(after_name[1])) if after_name else ("", 0)
 
 
+def is_running(pid: int) -> bool:
+    """Whether a process is there and not only waiting to be reaped."""
+    return _status(pid)[0] not in ("", "Z")
+
+
 def children_of(parent: int) -> list[int]:
     return [pid for pid in processes() if _status(pid)[1] == parent]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.journeys.killing import Service, children_of, was_killed
+from tests.journeys.killing import Service, children_of, is_running, was_killed
 
 pytestmark = [
     pytest.mark.timeout(600),
@@ -90,8 +90,11 @@ def test_a_database_that_cannot_be_reached_is_named(service, tmp_path):
 
 def test_requests_wait_while_the_web_server_is_replaced(service):
     for _ in range(3):
-        # An orphaned worker may have answered last, before the log names the successor of the server killed last.
-        service.wait_for(lambda: was_killed(service.pid_of("web")), "a web server to kill")
+        server = service.pid_of("web")
+        gone = [server, *children_of(server)]
+        assert was_killed(server)
+        # Its workers die with it a moment later, and what one of them had taken by then is lost with it.
+        service.wait_for(lambda gone=gone: not any(is_running(pid) for pid in gone), "server and workers to be gone")
         assert get(service, "/verify/").status_code == 200
 
 
