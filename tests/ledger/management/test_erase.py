@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,11 @@ class Place:
     def erase(self, *options: str, check: bool = True) -> dict[str, Any]:
         done = self.run(str(ROOT / "manage.py"), "erase", "--seller", "acme", "--json", *options, check=check)
         return dict(json.loads(done.stdout.splitlines()[-1]))
+
+    def erase_rest(self) -> dict[str, Any]:
+        """Finish what was interrupted; there is one erasure."""
+        (line,) = self.run(str(ROOT / "manage.py"), "erase", "--json").stdout.splitlines()
+        return dict(json.loads(line))
 
     def contents(self) -> Iterator[tuple[str, bytes]]:
         """Every byte that is kept: files of the data directory, tables on PostgreSQL."""
@@ -145,6 +152,24 @@ def test_a_killed_erasure_is_finished_by_the_next_start(place, point):
         place.run(str(ROOT / "manage.py"), "shell", "-v0", "-c", finish)
     assert place.found() == set()
     audit(place)
+
+
+@contextmanager
+def slow_reader(place: Place) -> Iterator[None]:
+    """A session that has read a row and stays in its transaction."""
+    with closing(
+        psycopg.connect(place.url) if place.url else sqlite3.connect(place.data / "originmark.sqlite3")
+    ) as session:
+        session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ" if place.url else "BEGIN")
+        assert session.execute("SELECT count(*) FROM ledger_original").fetchone()
+        yield
+
+
+def test_an_erasure_is_not_called_done_while_a_session_still_sees_the_old_rows(place):
+    with slow_reader(place):
+        assert place.erase("--original", place.story["number"])["state"] == "cleaning"
+    assert place.erase_rest()["state"] == "done"
+    assert place.found() == set()
 
 
 def audit(place: Place) -> None:
