@@ -30,6 +30,9 @@ FEWEST_MEMBERS = 100
 # A grade is never found exactly, least of all in deep shadow: its misfit shows as noise of one level of light. It is
 # believed up to this many levels only, since a mark may cover all there is of one level.
 LIGHT_STEP, MISFIT_MOST = 16, 1.5
+# A grade is fitted worst at its ends, where channels are clipped and a whole dark or light patch may be off by a few
+# levels: this floor holds for pixels with a channel this near to 0 or 255.
+CLIPPED_FLOOR, CLIPPED_NEAR = 0.8, 12
 # Multiples of the noise from which a pixel begins a residue, and down to which it belongs to one.
 SEED, GROWN = 6.0, 3.0
 # Colour is sampled and quantised more coarsely than light: its noise comes in larger pieces.
@@ -106,7 +109,7 @@ def compare_original(pair: Pair) -> ThreeWay:
         return ThreeWay(reason=original.reason)
     expected = original.laid.pixels
     levels = _difference(expected, hidden)
-    scores = _scores(levels, expected, original.laid.inside)
+    scores = _scores(levels, expected, original.laid.inside, _floor(expected, is_graded="graded" in original.laid.path))
     labels, kept = _marks(scores)
     changed = np.isin(labels, kept)
     if changed.mean() > MOST:
@@ -170,8 +173,17 @@ def _averaged(hidden: Pixels, expected: Pixels) -> Floats:
     return np.asarray(cv2.blur(cv2.transform(raw, LUMA_CHROMA), WINDOW), np.float32)
 
 
-def _scores(levels: Floats, expected: Pixels, inside: Mask) -> Floats:
-    """Difference as a multiple of the picture's own noise.
+def _floor(expected: Pixels, *, is_graded: bool) -> Floats:
+    """Levels of noise that are always allowed, at every pixel."""
+    if not is_graded:
+        return np.full(expected.shape[:2], NOISE_FLOOR, np.float32)
+    lowest, highest = np.asarray(_smallest(expected)), np.asarray(_largest(expected))
+    is_clipped = (lowest < CLIPPED_NEAR) | (highest > 255 - CLIPPED_NEAR)
+    return np.where(is_clipped, np.float32(CLIPPED_FLOOR), np.float32(NOISE_FLOOR))
+
+
+def _scores(levels: Floats, expected: Pixels, inside: Mask, floor: Floats) -> Floats:
+    """Difference as a multiple of the picture's own noise, which is never less than the floor.
 
     Luma and chroma apart: where colour is sampled coarsely, its noise must not hide a grey mark.
     """
@@ -182,7 +194,7 @@ def _scores(levels: Floats, expected: Pixels, inside: Mask) -> Floats:
     for channel, plane in enumerate(planes):
         size = np.abs(levels[..., channel])
         noise = _noise(size, _texture_classes(np.asarray(plane, np.float32)), inside)
-        noise = np.maximum(noise, _noise_of_light(size, steps, light))
+        noise = cv2.max(cv2.max(noise, _noise_of_light(size, steps, light)), floor)
         scores = np.maximum(scores, size / (noise * CHROMA_CAUTION if channel else noise))
     rim = cv2.erode(inside.astype(np.uint8), np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8), borderValue=0)
     scores[rim == 0] = 0
@@ -258,6 +270,11 @@ def _largest(levels: Any) -> Any:
     """The largest of three channels; numpy's own maximum over so short an axis takes twenty times as long."""
     first, second, third = cv2.split(levels)
     return cv2.max(cv2.max(first, second), third)
+
+
+def _smallest(levels: Any) -> Any:
+    first, second, third = cv2.split(levels)
+    return cv2.min(cv2.min(first, second), third)
 
 
 def _area(box: Box) -> int:
