@@ -6,6 +6,7 @@ the expected picture lies in the cell, the files agree, however different the pi
 Source: ITU-T T.81, annex A; sampling and upsampling as in libjpeg's jcsample.c and jdsample.c.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -23,6 +24,8 @@ TEXTURED = 12.0
 # The share of textured blocks that are taken to show the noise of the expected picture alone.
 CLEAN_SHARE = 0.9
 FEWEST_BLOCKS = 60
+# The noise of so many blocks, spread over the picture, is that of all.
+SAMPLED_BLOCKS = 2_000
 # Rounds in which the smoothing of a decoder's chroma is undone; what is left of it is (1/2) ** ROUNDS at most.
 ROUNDS = 4
 UPSAMPLING = np.array([1 / 8, 3 / 4, 1 / 8], np.float32)
@@ -34,30 +37,37 @@ _PLACES = np.arange(BLOCK)
 TRANSFORM = (
     np.cos((2 * _PLACES[None] + 1) * _PLACES[:, None] * np.pi / 16) * np.where(_PLACES[:, None] == 0, 0.5**0.5, 1) / 2
 ).astype(np.float32)
+# Everything in a block but its mean.
+BESIDE_MEAN = np.ones(BLOCK * BLOCK, np.float32)
+BESIDE_MEAN[0] = 0
 # Luma and the two colour differences (ITU-R BT.601, JFIF); the constant 128 cancels in differences.
 LUMA_CHROMA = np.array(
     [[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.418688, -0.081312]], dtype=np.float32
 )
 
 
-def unexplained(expected: Pixels, hidden: Pixels, make: JpegMake) -> Floats | None:
-    """Hidden minus expected in luma and two chroma levels, float32 (height, width, 3), zero where quantisation explains it.
+def planes_of(pixels: Pixels) -> list[Floats]:
+    """Luma and two chroma planes, float32 (height, width), of uint8 (height, width, 3)."""
+    levels = pixels.astype(np.float32)
+    return [np.asarray(cv2.transform(levels, row[None]), np.float32) for row in LUMA_CHROMA]
 
-    Both uint8 (height, width, 3), the hidden image decoded from a file of this make. None for a make whose cells cannot
-    be told: grey files, unusual sampling, missing tables.
+
+def unexplained(expected: Sequence[Floats], hidden: Sequence[Floats], make: JpegMake) -> list[Floats] | None:
+    """Hidden minus expected in luma and two chroma levels, zero where quantisation explains it; planes of planes_of().
+
+    The hidden image was decoded from a file of this make. None for a make whose cells cannot be told: grey files,
+    unusual sampling, missing tables.
     """
-    if make.chroma not in SUPPORTED or len(make.tables) != 3 or expected.shape != hidden.shape:
+    if make.chroma not in SUPPORTED or len(make.tables) != 3 or expected[0].shape != hidden[0].shape:
         return None
-    seen = cv2.split(cv2.transform(hidden.astype(np.float32), LUMA_CHROMA))
-    wanted = cv2.split(cv2.transform(expected.astype(np.float32), LUMA_CHROMA))
+    height, width = hidden[0].shape
     planes = []
-    for number, table in enumerate(make.tables):
+    for number, (wanted, seen, table) in enumerate(zip(expected, hidden, make.tables, strict=True)):
         sampling = make.chroma if number else (1, 1)
-        pair = (_sampled(np.asarray(each[number], np.float32), sampling) for each in (wanted, seen))
         steps = np.array(table, np.float32).reshape(BLOCK, BLOCK)
-        planes.append(_outside_cells(next(pair), _sharpened(next(pair), sampling), steps, sampling))
-    height, width = hidden.shape[:2]
-    return np.stack([plane[:height, :width] for plane in planes], axis=2)
+        sharp = _sharpened(_sampled(seen, sampling), sampling)
+        planes.append(_outside_cells(_sampled(wanted, sampling), sharp, steps, sampling)[:height, :width])
+    return planes
 
 
 def _sampled(plane: Floats, sampling: tuple[int, int]) -> Floats:
@@ -86,25 +96,29 @@ def _sharpened(plane: Floats, sampling: tuple[int, int]) -> Floats:
 
 def _outside_cells(wanted: Floats, seen: Floats, steps: Floats, sampling: tuple[int, int]) -> Floats:
     """The part of seen - wanted whose coefficients lie outside their cells, at full size."""
-    texture = _coefficients(wanted)
-    difference = _coefficients(seen) - texture
-    texture = np.abs(texture)
-    texture[..., 0, 0] = 0
-    is_textured = texture.sum(axis=(2, 3)) > TEXTURED
-    size = np.abs(difference)
-    slack = np.full((BLOCK, BLOCK), ROUNDING, np.float32)
-    if is_textured.sum() >= FEWEST_BLOCKS:
-        # One coefficient after the other in memory: sorting across blocks takes three times as long.
-        by_place = np.ascontiguousarray(size[is_textured].reshape(-1, BLOCK * BLOCK).T)
-        noise = np.quantile(by_place, CLEAN_SHARE, axis=1).reshape(BLOCK, BLOCK) - steps / 2
-        slack = np.clip(noise, ROUNDING, ROUNDING + steps).astype(np.float32)
-    limit = steps / 2 + slack
+    difference = _coefficients(seen - wanted)
+    limit = steps / 2 + _slack(_coefficients(wanted), difference, steps)
     # Just outside a cell little is certain, far outside all of it is: between the limit and twice the limit a
     # coefficient fades in (Gao and Bruce 1997, "firm shrinkage").
-    kept = np.sign(difference) * np.minimum(size, 2 * np.maximum(size - limit, 0))
+    beyond = 2 * (difference - np.clip(difference, -limit, limit))
+    kept = np.where(np.abs(beyond) < np.abs(difference), beyond, difference)
     plane = _from_coefficients(kept)
     across, down = sampling
     return plane if sampling == (1, 1) else np.asarray(plane.repeat(down, axis=0).repeat(across, axis=1))
+
+
+def _slack(texture: Any, difference: Any, steps: Floats) -> Floats:
+    """How far beyond its cell each coefficient (8, 8) may lie: what rounding and the expected picture's noise do."""
+    slack = np.full((BLOCK, BLOCK), ROUNDING, np.float32)
+    flat = np.abs(texture.reshape(-1, BLOCK * BLOCK))
+    textured = np.flatnonzero(flat @ BESIDE_MEAN > TEXTURED)
+    if len(textured) < FEWEST_BLOCKS:
+        return slack
+    few = textured[:: max(1, len(textured) // SAMPLED_BLOCKS)]
+    # One coefficient after the other in memory: sorting across blocks takes three times as long.
+    by_place = np.ascontiguousarray(np.abs(difference.reshape(-1, BLOCK * BLOCK)[few]).T)
+    noise = np.quantile(by_place, CLEAN_SHARE, axis=1).reshape(BLOCK, BLOCK) - steps / 2
+    return np.asarray(np.clip(noise, ROUNDING, ROUNDING + steps), np.float32)
 
 
 def _coefficients(plane: Floats) -> Any:

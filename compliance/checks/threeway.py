@@ -5,7 +5,7 @@ JPEG. The difference is averaged over 5 x 5 pixels, because noise changes its si
 not, and is held against the noise that this very picture shows where it has as much texture.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from compliance.checks.cells import LUMA_CHROMA, unexplained
+from compliance.checks.cells import LUMA_CHROMA, planes_of, unexplained
 from compliance.checks.jpeg import lose_like
 from compliance.checks.pair import Floats, Mask, Pair, Pixels, Side
 
@@ -22,11 +22,14 @@ Box = tuple[int, int, int, int]
 WINDOW = (5, 5)
 # Texture classes of the original, by mean gradient in levels per pixel: noise is measured in each.
 TEXTURES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+# Texture is classed in steps of a quarter level; all that a byte can hold of them lies above the last limit.
+TEXTURE_STEPS = 4
+CLASS_OF_TEXTURE = np.searchsorted(TEXTURES, np.arange(256) / TEXTURE_STEPS).astype(np.uint8)
 # Noise of a class: this quantile of its differences. A residue seldom covers as much as a quarter of a class.
 QUANTILE = 0.75
 # Levels of noise that even the quietest picture has: the rounding of two encoders.
 NOISE_FLOOR = 0.5
-FEWEST_MEMBERS = 100
+FEWEST_MEMBERS = 50
 # A grade is never found exactly, least of all in deep shadow: its misfit shows as noise of one level of light. It is
 # believed up to this many levels only, since a mark may cover all there is of one level.
 LIGHT_STEP, MISFIT_MOST = 16, 1.5
@@ -84,17 +87,17 @@ class ThreeWay:
 class Groups:
     """Pixels sorted by a number of theirs below 255, so that a quantile of each group is cheap to ask for many times.
 
-    Means of 5 x 5 pixels change slowly: every second pixel of every second row says as much as all.
+    Means of 5 x 5 pixels change slowly: every second pixel of every fourth row says as much as all.
     """
 
     def __init__(self, numbers: NDArray[np.uint8], inside: Mask) -> None:
-        few = np.where(inside[::2, ::2], numbers[::2, ::2], np.uint8(255)).ravel()
+        few = np.where(inside[::4, ::2], numbers[::4, ::2], np.uint8(255)).ravel()
         self._order = np.argsort(few, kind="stable")
         self._ends = np.cumsum(np.bincount(few, minlength=256))
 
     def quantiles(self, size: Floats) -> Iterator[tuple[int, float]]:
         """(number, QUANTILE of its members' sizes) of every number with enough members; size float32 (height, width)."""
-        parts = np.split(size[::2, ::2].ravel()[self._order], self._ends[:-1])
+        parts = np.split(size[::4, ::2].ravel()[self._order], self._ends[:-1])
         for number, members in enumerate(parts[:255]):
             if members.size >= FEWEST_MEMBERS:
                 yield number, float(np.quantile(members, QUANTILE))
@@ -108,14 +111,16 @@ def compare_original(pair: Pair) -> ThreeWay:
     if original.laid is None:
         return ThreeWay(reason=original.reason)
     expected = original.laid.pixels
-    levels = _difference(expected, hidden)
-    scores = _scores(levels, expected, original.laid.inside, _floor(expected, is_graded="graded" in original.laid.path))
+    planes = planes_of(expected)
+    levels = _difference(planes, expected, hidden)
+    floor = _floor(expected, is_graded="graded" in original.laid.path)
+    scores = _scores(levels, planes, original.laid.inside, floor)
     labels, kept = _marks(scores)
     changed = np.isin(labels, kept)
     if changed.mean() > MOST:
         return ThreeWay(reason="original_differs", path=original.laid.path)
-    grown, strength = scores > GROWN, np.asarray(_largest(np.abs(cv2.transform(levels, RGB))))
-    residues = [_residue(labels == label, grown, strength, expected, hidden) for label in kept]
+    grown = scores > GROWN
+    residues = [_residue((labels == label) & grown, levels, expected, hidden) for label in kept]
     residues.sort(key=lambda residue: -_area(residue.box))
     return ThreeWay(tuple(residues), "", original.laid.path, original.laid.inside & ~changed)
 
@@ -153,24 +158,31 @@ def intersection_share(box: Box, other: Box) -> float:
     return _area(_intersection(box, other)) / max(1, _area(box))
 
 
-def _difference(expected: Pixels, hidden: Side) -> Floats:
-    """Hidden minus expected, (height, width, 3): luma and two chroma levels, means of 5 x 5 pixels."""
+def _difference(planes: Sequence[Floats], expected: Pixels, hidden: Side) -> list[Floats]:
+    """Hidden minus expected in luma and two chroma levels, float32 (height, width), means of 5 x 5 pixels.
+
+    planes: those of the expected picture.
+    """
     jpeg = hidden.jpeg if hidden.detail.shape[:2] == (hidden.height, hidden.width) else None
+    seen = planes_of(hidden.detail)
     if jpeg is None:
-        return _averaged(hidden.detail, expected)
-    levels = _averaged(hidden.detail, lose_like(expected, jpeg))
+        return [_averaged(one - other) for one, other in zip(seen, planes, strict=True)]
+    lossy = planes_of(lose_like(expected, jpeg))
+    levels = [_averaged(one - other) for one, other in zip(seen, lossy, strict=True)]
     # Two explanations with different weaknesses: a coefficient near the border of its cell falls to the other side in
     # the first, colours that are clipped to 0..255 spoil the second. A mark is explained by neither.
-    outside = unexplained(expected, hidden.detail, jpeg)
-    if outside is not None:
-        outside = np.asarray(cv2.blur(outside, WINDOW), np.float32)
-        levels = np.where(np.abs(outside) < np.abs(levels), outside, levels)
-    return levels
+    outside = unexplained(planes, seen, jpeg)
+    if outside is None:
+        return levels
+    return [_nearer_to_nothing(_averaged(one), other) for one, other in zip(outside, levels, strict=True)]
 
 
-def _averaged(hidden: Pixels, expected: Pixels) -> Floats:
-    raw = hidden.astype(np.float32) - expected.astype(np.float32)
-    return np.asarray(cv2.blur(cv2.transform(raw, LUMA_CHROMA), WINDOW), np.float32)
+def _averaged(plane: Floats) -> Floats:
+    return np.asarray(cv2.blur(plane, WINDOW), np.float32)
+
+
+def _nearer_to_nothing(first: Floats, second: Floats) -> Floats:
+    return np.where(np.abs(first) < np.abs(second), first, second)
 
 
 def _floor(expected: Pixels, *, is_graded: bool) -> Floats:
@@ -182,18 +194,17 @@ def _floor(expected: Pixels, *, is_graded: bool) -> Floats:
     return np.where(is_clipped, np.float32(CLIPPED_FLOOR), np.float32(NOISE_FLOOR))
 
 
-def _scores(levels: Floats, expected: Pixels, inside: Mask, floor: Floats) -> Floats:
+def _scores(levels: Sequence[Floats], planes: Sequence[Floats], inside: Mask, floor: Floats) -> Floats:
     """Difference as a multiple of the picture's own noise, which is never less than the floor.
 
     Luma and chroma apart: where colour is sampled coarsely, its noise must not hide a grey mark.
     """
-    planes = cv2.split(cv2.transform(expected.astype(np.float32), LUMA_CHROMA))
     scores = np.zeros(inside.shape, np.float32)
     steps = (planes[0] / LIGHT_STEP).astype(np.uint8)
     light = Groups(steps, inside)
-    for channel, plane in enumerate(planes):
-        size = np.abs(levels[..., channel])
-        noise = _noise(size, _texture_classes(np.asarray(plane, np.float32)), inside)
+    for channel, (plane, level) in enumerate(zip(planes, levels, strict=True)):
+        size = np.abs(level)
+        noise = _noise(size, _texture_classes(plane), inside)
         noise = cv2.max(cv2.max(noise, _noise_of_light(size, steps, light)), floor)
         scores = np.maximum(scores, size / (noise * CHROMA_CAUTION if channel else noise))
     rim = cv2.erode(inside.astype(np.uint8), np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8), borderValue=0)
@@ -206,10 +217,7 @@ def _texture_classes(plane: Floats) -> NDArray[np.uint8]:
     across, down = cv2.Sobel(plane, cv2.CV_32F, 1, 0, scale=1 / 4), cv2.Sobel(plane, cv2.CV_32F, 0, 1, scale=1 / 4)
     # JPEG spreads what an edge costs over its whole block, and that far the class must reach.
     texture = cv2.blur(cv2.magnitude(across, down), (11, 11))
-    classes = np.zeros(plane.shape, np.uint8)
-    for limit in TEXTURES:
-        classes += texture > limit
-    return classes
+    return np.asarray(cv2.LUT(cv2.convertScaleAbs(texture, alpha=TEXTURE_STEPS), CLASS_OF_TEXTURE))
 
 
 def _noise(size: Floats, classes: NDArray[np.uint8], inside: Mask) -> Floats:
@@ -241,8 +249,8 @@ def _marks(scores: Floats) -> tuple[NDArray[np.int32], list[int]]:
     return labels, [int(label) for label in np.flatnonzero(kept)]
 
 
-def _residue(mark: Mask, grown: Mask, strength: Floats, expected: Pixels, hidden: Side) -> Residue:
-    ys, xs = np.nonzero(mark & grown)
+def _residue(mark: Mask, levels: Sequence[Floats], expected: Pixels, hidden: Side) -> Residue:
+    ys, xs = np.nonzero(mark)
     # The mean over 5 x 5 pixels makes every mark two pixels wider than it is.
     left, top, right, bottom = int(xs.min()) + 1, int(ys.min()) + 1, int(xs.max()), int(ys.max())
     across, down = hidden.width / hidden.detail.shape[1], hidden.height / hidden.detail.shape[0]
@@ -253,7 +261,8 @@ def _residue(mark: Mask, grown: Mask, strength: Floats, expected: Pixels, hidden
         max(int(top * down) + 1, round(bottom * down)),
     )
     opacity = _opacity(hidden.detail[ys, xs].astype(np.float32), expected[ys, xs].astype(np.float32))
-    return Residue(box, round(float(strength[ys, xs].max()), 1), round(min(1.0, opacity), 2))
+    strength = np.abs(np.stack([plane[ys, xs] for plane in levels], axis=1) @ RGB.T).max()
+    return Residue(box, round(float(strength), 1), round(min(1.0, opacity), 2))
 
 
 def _opacity(seen: Floats, wanted: Floats) -> float:
