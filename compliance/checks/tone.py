@@ -24,6 +24,8 @@ SCALES = (40.0, 20.0, 10.0, 6.0, 6.0, 6.0)
 WORTH = 0.93
 # Where so little is left over, in levels, there is no grade to look for.
 QUIET = 0.6
+# A grade moves some step of levels or of colours, this many levels wide, by more than a trace.
+STEP_OF_VALUE, FEWEST_OF_STEP, TRACE = 16, 40, 0.4
 # How strongly factors are drawn to "nothing changes", as a share of the weight of all pixels.
 STEADY = 2e-5
 # Steps of each channel in which colours count as one.
@@ -58,7 +60,7 @@ def fit_grade(source: Floats, target: Floats) -> Grade | None:
         return None
     left = start = _left_over(source, target)
     mix, moved = np.eye(3, 4, dtype=np.float32), source
-    if left < QUIET:
+    if left < QUIET or not _is_graded(source, target):
         return None
     for fit_mix in (_fit_gains, _fit_mix):
         found = fit_mix(source, target)
@@ -96,6 +98,21 @@ def apply_grade(pixels: Pixels, grade: Grade) -> Pixels:
     levels = np.arange(256, dtype=np.float32) + grade.curves
     table = np.clip(np.rint(levels), 0, 255).astype(np.uint8).T[None]
     return np.asarray(cv2.LUT(mixed, np.ascontiguousarray(table)))
+
+
+def _is_graded(source: Floats, target: Floats) -> bool:
+    """Whether what is left over depends on the level or on the colour at all; noise of a codec does not."""
+    miss = target - source
+    colour = source - source.mean(axis=1, keepdims=True)
+    return any(_depends(miss[:, channel], of[:, channel]) for channel in range(3) for of in (source, colour))
+
+
+def _depends(miss: Floats, on: Floats) -> bool:
+    """Whether the mean miss of some step of the other value is more than a trace."""
+    steps = np.asarray((on + 256) / STEP_OF_VALUE, np.intp)
+    counts = np.bincount(steps)
+    means = np.bincount(steps, weights=miss) / np.maximum(counts, 1)
+    return bool((np.abs(means[counts >= FEWEST_OF_STEP]) > TRACE).any())
 
 
 def _fit_gains(source: Floats, target: Floats) -> Floats:
