@@ -40,6 +40,8 @@ CHECKPOINT_INTERVAL_S = env.integer("ORIGINMARK_CHECKPOINT_INTERVAL_S", 60, mini
 TSA_QUORUM = env.integer("ORIGINMARK_TSA_QUORUM", 2, minimum=1, maximum=4)
 # The development clock proves nothing; without this it is neither started nor asked, and its tokens are not shown.
 DEV_TSA = env.flag("ORIGINMARK_DEV_TSA", False)
+# Below this much free space no upload is taken, so that what was acknowledged can still be worked on.
+DISK_RESERVE_BYTES = env.integer("ORIGINMARK_DISK_RESERVE_MB", 1024, minimum=0) * 2**20
 UPLOAD_MAX_BYTES = 50 * 2**20  # what the product can process; marketplace limits are profiles
 
 # Core -----------------------------------------------------------------------------------------------------------
