@@ -78,6 +78,7 @@ urlpatterns = [
     path("log/checkpoint", log.checkpoint, name="checkpoint"),
     path("log/policy", log.policy, name="policy"),
     path("health/", health.health, name="health"),
+    path("metrics", health.metrics, name="metrics"),
     path("verify/", verify.verify, name="verify"),
     path("verify/<str:number>/", verify.certificate_public, name="certificate_public"),
     path("pictures/<int:image_id>/<thumbnail_size:size>.webp", originals.picture, name="picture"),

@@ -1,12 +1,15 @@
-"""Whether the site can do its work: one word for anybody, every part for who runs the site."""
+"""Whether the site can do its work: one word for anybody, every part for who runs the site, figures for its monitoring."""
 
 from __future__ import annotations
 
+import ipaddress
+import secrets
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, InterfaceError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
@@ -15,6 +18,7 @@ from django.views.decorators.http import require_safe
 from ledger.accounts.permissions import may_run_site
 from ledger.error_texts import error_text
 from ledger.services.health import DEGRADED, OK, Part, database_answers, look, public_status
+from ledger.services.metrics import metrics_text
 
 NAMES = {
     "database": _("Database"),
@@ -67,3 +71,24 @@ def _row(part: Part) -> dict[str, Any]:
         "chip": CHIPS[part.state],
         "trouble": error_text(part.code) if part.code else None,
     }
+
+
+@login_not_required
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """For whoever holds the token; without one set, for this machine. To all others there is no such page."""
+    if not _may_measure(request):
+        raise Http404
+    return HttpResponse(metrics_text(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _may_measure(request: HttpRequest) -> bool:
+    if settings.METRICS_TOKEN:
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        return secrets.compare_digest(given.encode(), settings.METRICS_TOKEN.encode())
+    try:
+        is_local = ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False
+    return is_local and not settings.IS_PUBLIC
