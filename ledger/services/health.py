@@ -137,10 +137,15 @@ def _store() -> Part:
     return Part("store", OK) if is_same else Part("store", DOWN, "health_store", "what was written reads otherwise")
 
 
-def _disk() -> Part:
+def free_bytes() -> int:
+    """Free space where data goes, also before the directory is made."""
     folder = Path(settings.DATA_DIR)
+    return shutil.disk_usage(folder if folder.exists() else folder.parent).free
+
+
+def _disk() -> Part:
     try:
-        free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
+        free = free_bytes()
     except OSError as error:
         return Part("disk", DOWN, "health_store", error.strerror or type(error).__name__)
     detail = f"{free // 2**20} MiB free, reserve {settings.DISK_RESERVE_BYTES // 2**20} MiB"

@@ -6,7 +6,6 @@ are in the log lines and in the proxy's own figures. No label names a person, a 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -59,8 +58,7 @@ def _gauges() -> Iterator[Gauge]:
     names = (*QUEUES, health.CLOCK)
     alive = [((("process", name),), float(pulse.is_alive(name))) for name in names]
     yield Gauge("process_alive", "1 while a background process gives signs of life.", tuple(alive))
-    usage = shutil.disk_usage(settings.DATA_DIR)
-    yield _one("disk_free_bytes", "Free space of the data directory's disk.", usage.free)
+    yield _one("disk_free_bytes", "Free space of the data directory's disk.", health.free_bytes())
     yield _one("disk_reserve_bytes", "Free space that uploads leave.", settings.DISK_RESERVE_BYTES)
     yield _one("healthy", "1 while /health/ says ok.", float(health.public_status() == health.OK))
 
