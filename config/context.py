@@ -11,7 +11,9 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
 from ledger.accounts.permissions import Permission
+from ledger.error_texts import error_text
 from ledger.models import Job, JobState
+from ledger.services.health import troubles
 
 # (view name, icon, label, path prefix that marks it active)
 NAVIGATION = [
@@ -40,6 +42,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
             {"url": reverse(name), "icon": icon, "label": label, "active": is_active(request.path, reverse(name))}
             for name, icon, label in NAVIGATION
         ],
+        "site_troubles": SimpleLazyObject(lambda: [error_text(code) for code in troubles()]),
         "dead_jobs": SimpleLazyObject(lambda: dead_jobs(desk.seller)),
     }
 

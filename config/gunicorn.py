@@ -6,6 +6,8 @@ ORIGINMARK_BIND counts only for the latter: `up` opens the socket itself.
 import os
 from typing import Any
 
+from django.conf import settings
+
 from ledger.management.supervisor import die_with_parent
 
 bind = os.environ.get("ORIGINMARK_BIND", "127.0.0.1:8000")
@@ -22,6 +24,11 @@ errorlog = "-"
 accesslog = None
 loglevel = "warning"
 control_socket_disable = True
+# Its own messages look like everybody's.
+_own = {"handlers": ["stderr"], "level": "WARNING", "propagate": False}
+logconfig_dict = settings.LOGGING | {
+    "loggers": settings.LOGGING["loggers"] | {"gunicorn.error": _own, "gunicorn.access": _own}
+}
 
 
 def post_fork(server: Any, worker: Any) -> None:

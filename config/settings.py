@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from config import env
 from config.databases import parse_database_url, sqlite_settings
+from config.logs import logging_settings
 from config.mail import TIMEOUT_S as MAIL_TIMEOUT_S
 from config.mail import parse_smtp_url
 from config.queue import queue_settings
@@ -38,8 +39,12 @@ WITNESS_QUORUM = env.integer("ORIGINMARK_WITNESS_QUORUM", 0, 0, 16)
 CHECKPOINT_INTERVAL_S = env.integer("ORIGINMARK_CHECKPOINT_INTERVAL_S", 60, minimum=1, maximum=60)
 # Of how many outside clocks each checkpoint gets a token, where that many are set up.
 TSA_QUORUM = env.integer("ORIGINMARK_TSA_QUORUM", 2, minimum=1, maximum=4)
+# Without a token the figures are given only to this machine, and on a public site to nobody: a proxy is this machine too.
+METRICS_TOKEN = env.secret("ORIGINMARK_METRICS_TOKEN", "")
 # The development clock proves nothing; without this it is neither started nor asked, and its tokens are not shown.
 DEV_TSA = env.flag("ORIGINMARK_DEV_TSA", False)
+# Below this much free space no upload is taken, so that what was acknowledged can still be worked on.
+DISK_RESERVE_BYTES = env.integer("ORIGINMARK_DISK_RESERVE_MB", 1024, minimum=0) * 2**20
 UPLOAD_MAX_BYTES = 50 * 2**20  # what the product can process; marketplace limits are profiles
 
 # Core -----------------------------------------------------------------------------------------------------------
@@ -115,17 +120,14 @@ LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_SECURE = IS_PUBLIC
 LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {
-        "handlers": ["stderr"],
-        "level": env.choice("ORIGINMARK_LOG_LEVEL", "WARNING", ["DEBUG", "INFO", "WARNING", "ERROR"]),
-    },
-}
+# A public site writes for machines, one's own machine for the person in front of it.
+LOG_LEVEL = env.choice(
+    "ORIGINMARK_LOG_LEVEL", "INFO" if IS_PUBLIC else "WARNING", ["DEBUG", "INFO", "WARNING", "ERROR"]
+)
+LOG_AS_JSON = env.choice("ORIGINMARK_LOG_FORMAT", "json" if IS_PUBLIC else "line", ["json", "line"]) == "json"
+LOGGING = logging_settings(LOG_LEVEL, as_json=LOG_AS_JSON)
 MIDDLEWARE = [
+    "config.request_log.RequestLogMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -36,6 +36,57 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("The folder does not hold an older state of this log."),
         _("Choose an empty folder, or the one that was used before."),
     ),
+    # Health: what waits or is refused on the whole site. What was acknowledged is safe in each of these cases.
+    "health_database": (_("The database does not answer."), _("Start it; nothing has to be repaired afterwards.")),
+    "health_store": (
+        _("Files cannot be written or read back."),
+        _("Uploads are refused until the disk takes files again; look at its space, rights and messages."),
+    ),
+    "health_disk_full": (
+        _("The disk is full up to its reserve."),
+        _("New uploads are refused until there is space again; everything registered is safe."),
+    ),
+    "health_disk_low": (_("The disk is nearly full."), _("Make space before uploads have to be refused.")),
+    "health_workers": (
+        _("Background workers do not run."),
+        _("Registering works and receipts count; previews, searches and checks follow when the workers are back."),
+    ),
+    "health_queue": (
+        _("Background work is late."),
+        _("Registering works and receipts count; previews, searches and checks take longer than usual."),
+    ),
+    "health_checkpoint": (
+        _("New entries have not been signed for a while."),
+        _("Look at the messages of the process called clock; entries are safe and are signed when it goes on."),
+    ),
+    "health_authorities": (
+        _("No outside clock answers."),
+        _("Registering goes on; the next token covers everything up to then."),
+    ),
+    "health_anchor": (
+        _("The newest token of an outside clock is more than a day old."),
+        _("Look at the calls left and the last errors on the page Outside time."),
+    ),
+    "health_witnesses": (
+        _("Fewer witnesses answer than the quorum needs."),
+        _("Checkpoints wait for their cosignatures; look at the witnesses' addresses."),
+    ),
+    "health_redis": (
+        _("Redis does not answer."),
+        _("Jobs wait in the database and are sent when it is back; nothing is lost."),
+    ),
+    "health_mail": (
+        _("The mail server does not answer."),
+        _("Mails are not sent; every link can also be copied from a page."),
+    ),
+    "probe_not_verified": (
+        _("The probe's evidence did not pass."),
+        _("Run audit_log and stop registering until it passes."),
+    ),
+    "probe_not_analysed": (
+        _("The probe's picture was not analysed in time."),
+        _("Look at the page of background jobs and at the workers' messages."),
+    ),
     # Admission: refused before anything was kept.
     "empty_file": (_("The file is empty."), _("Export the picture again and upload the new file.")),
     "too_large": (_("The file is larger than 50 MiB."), _("Export it as a JPEG of less than 50 MiB.")),

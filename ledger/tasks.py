@@ -5,6 +5,7 @@ from typing import Any
 from ledger.services import archives
 from ledger.services.anchoring import STAMP_JOB, stamp, stamp_if_due
 from ledger.services.erasure import CLEAN_JOB, clean_up, sweep_erasures
+from ledger.services.health import keep_look
 from ledger.services.job_context import JobContext
 from ledger.services.job_registry import HEAVY, job
 from ledger.services.jobs import release_dead_workers, run_job, sweep_jobs
@@ -59,3 +60,4 @@ periodic("outside time", interval_s=5)(stamp_if_due)
 periodic("sealed pictures", interval_s=60)(sweep_pictures)
 periodic("missing features", interval_s=30)(sweep_features)
 periodic("unfinished erasures", interval_s=60)(sweep_erasures)
+periodic("health", interval_s=10)(keep_look)

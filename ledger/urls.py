@@ -2,7 +2,20 @@
 
 from django.urls import path, register_converter
 
-from ledger.views import clocks, derivatives, erasure, explorer, history, jobs, log, originals, rights, sets, verify
+from ledger.views import (
+    clocks,
+    derivatives,
+    erasure,
+    explorer,
+    health,
+    history,
+    jobs,
+    log,
+    originals,
+    rights,
+    sets,
+    verify,
+)
 
 app_name = "ledger"
 
@@ -64,6 +77,8 @@ urlpatterns = [
     path("log/tile/<path:path>", explorer.tile, name="tile"),
     path("log/checkpoint", log.checkpoint, name="checkpoint"),
     path("log/policy", log.policy, name="policy"),
+    path("health/", health.health, name="health"),
+    path("metrics", health.metrics, name="metrics"),
     path("verify/", verify.verify, name="verify"),
     path("verify/<str:number>/", verify.certificate_public, name="certificate_public"),
     path("pictures/<int:image_id>/<thumbnail_size:size>.webp", originals.picture, name="picture"),

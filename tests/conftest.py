@@ -27,7 +27,13 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's own e
 
 
 # Tests that start a program with a database of its own, and so ask pytest for none.
-OWN_DATABASE = ("tests/config/", "tests/ledger/management/", "test_setup.py", "test_checks_command.py")
+OWN_DATABASE = (
+    "tests/config/",
+    "tests/ledger/management/",
+    "test_deploy.py",
+    "test_setup.py",
+    "test_checks_command.py",
+)
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "django_db_setup"}
 
 

@@ -80,6 +80,7 @@ class Seller(models.Model):
     name = models.CharField(_("name"), max_length=200)
     time_zone = models.CharField(max_length=60, default="Asia/Shanghai")
     is_sample = models.BooleanField(default=False, help_text=_("Holds sample data only."))
+    is_probe = models.BooleanField(default=False)  # made by `manage.py probe`; nobody belongs to it
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = SellerQuerySet.as_manager()

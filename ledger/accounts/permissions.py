@@ -57,7 +57,7 @@ def may_run_site(user: User) -> bool:
     if not user.is_active:
         return False
     owned = Membership.objects.filter(user=user, role=Role.OWNER).exists()
-    return user.is_site_staff or (owned and Seller.objects.count() == 1)
+    return user.is_site_staff or (owned and Seller.objects.filter(is_probe=False).count() == 1)
 
 
 def require_permission(user: User | None, seller: Seller, permission: Permission) -> None:

@@ -185,6 +185,17 @@ def create_seller(*, name: object, slug: str = "", is_sample: bool = False) -> S
     return Seller.objects.create(name=str(name), slug=candidate, is_sample=is_sample)
 
 
+@transaction.atomic
+def probe_seller() -> Seller:
+    """The seller of `manage.py probe`: without people, and not counted where sellers are."""
+    found = Seller.objects.filter(is_probe=True).first()
+    if found is None:
+        found = create_seller(name="Probe", slug="probe")
+        found.is_probe = True
+        found.save(update_fields=["is_probe"])
+    return found
+
+
 # The team --------------------------------------------------------------------------------------------------------
 
 

@@ -27,6 +27,7 @@ from django_q.signals import pre_execute
 
 from ledger.services.job_registry import HEAVY
 from ledger.services.jobs import TIMED_OUT, WORKER_DIED, has_waited, release_dead_workers, release_worker
+from ledger.services.pulse import beat
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class Guard(Sentinel):  # type: ignore[misc]  # django-q2 has no types
 
     def guard(self) -> None:
         self.start_event.set()
+        beat(self.queue)
         while not self.stopping:
             processes = (*self.pool, self.monitor, self.pusher)
             pipes.wait([self.wakeup[0], *(process.sentinel for process in processes)], timeout=LOOK_S)
@@ -77,6 +79,7 @@ class Guard(Sentinel):  # type: ignore[misc]  # django-q2 has no types
                     self._replace(other)
             if now - self.watched_at >= WATCH_S:
                 self.watched_at = now
+                beat(self.queue)
                 self._watch()
         self.stop_event.set()
         self.stop()

@@ -33,12 +33,12 @@ def run_web(listener: socket.socket) -> None:
     WebServer(listener).run()
 
 
-def open_listener(port: int, backlog: int = 512) -> socket.socket:
-    """Listen on this machine alone; a proxy in front makes it public. OSError when the port is taken."""
+def open_listener(port: int, address: str = "127.0.0.1", backlog: int = 512) -> socket.socket:
+    """Listen, on this machine alone unless told; a proxy in front makes it public. OSError when the port is taken."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((address, port))
         listener.listen(backlog)
     except OSError:
         listener.close()

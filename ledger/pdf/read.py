@@ -8,6 +8,7 @@ certificate somebody trusts, an intact signature proves nothing but that one key
 
 import hashlib
 import io
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,6 +38,7 @@ MALFORMED = (
     ArithmeticError,
     RecursionError,
     NotImplementedError,
+    zlib.error,
 )
 
 

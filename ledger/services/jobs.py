@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
@@ -155,6 +156,12 @@ def run_job(job_id: int) -> None:
     if job is None:
         return
     context = JobContext(job)
+    about = {"job": str(job.public_id), "kind": job.kind, "actor": job.actor_id, "seller": job.seller_id}
+    with structlog.contextvars.bound_contextvars(**about):
+        _run_claimed(job, context)
+
+
+def _run_claimed(job: Job, context: JobContext) -> None:
     try:
         with _heartbeat(context):
             result = find_job_kind(job.kind).run(context, **job.args)
@@ -308,6 +315,9 @@ def _finish(context: JobContext, state: JobState, **fields: Any) -> None:
     """Write the end unless the lease was lost: then the job is somebody else's and this outcome does not count."""
     if not context.rows().update(state=state, finished_at=timezone.now(), lease_until=None, **fields):
         logger.warning("job %s ended after its lease was lost; its outcome is dropped", context.job.public_id)
+        return
+    about = {"state": str(state), "error": fields.get("error_code", ""), "attempt": context.job.attempts}
+    logger.info("job", extra={"fields": about})
 
 
 def _give_back(

@@ -149,7 +149,7 @@ def _explanation(document: object) -> EntryError:
     for field in ("claim", "prev", "who"):
         if not (isinstance(document[field], str) and re.fullmatch("[0-9a-f]{64}", document[field])):
             return EntryField(field, "32 bytes as 64 lower-case hex digits")
-    if document["kind"] not in KINDS:
+    if not (isinstance(document["kind"], str) and document["kind"] in KINDS):
         return EntryField("kind", f"unknown kind {document['kind']!r}")
     if not (isinstance(document["log"], str) and _ORIGIN_TEXT.fullmatch(document["log"])):
         return EntryField("log", "an origin of 2 to 200 characters out of A-Z a-z 0-9 . _ ~ : / -")

@@ -171,5 +171,9 @@ ROWS["ledger:parameters"] = public_page()
 ROWS["ledger:tile"] = public_page(make=first_tile)
 ROWS["ledger:checkpoint"] = public_page(ok=404)  # nothing is signed in an empty log
 ROWS["ledger:policy"] = public_page()
+ROWS["ledger:health"] = public_page()  # one word; every part for who runs the site
+ROWS["ledger:metrics"] = (
+    public_page()
+)  # asked from this machine, as tests do; tests/ledger/views/test_metrics.py has the rest
 ROWS["ledger:verify"] = public_form(data=not_evidence, ok=200)
 ROWS["ledger:certificate_public"] = public_page(make=sealed_original)

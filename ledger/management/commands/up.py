@@ -41,16 +41,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--bind", default="127.0.0.1", metavar="ADDRESS", help="in a container: 0.0.0.0")
         parser.add_argument(
             "--workers", type=int, default=settings.Q_CLUSTER["workers"], help="worker processes of each queue"
         )
 
-    def handle(self, *args: Any, port: int, workers: int, **options: Any) -> None:
+    def handle(self, *args: Any, port: int, bind: str, workers: int, **options: Any) -> None:
         lock = _patiently(_lock_data_directory)
         if lock is None:
             raise CommandError(f"Originmark is already running on {settings.DATA_DIR}.")
         os.register_at_fork(after_in_child=lock.close)  # it is ours alone, and ends with us
-        listener = _patiently(partial(open_listener, port))
+        listener = _patiently(partial(open_listener, port, bind))
         if listener is None:
             raise CommandError(f"Port {port} is in use. Choose another: manage.py up --port {port + 1}")
         try:

@@ -246,3 +246,13 @@ def test_times_outside_the_calendar_are_refused(milliseconds):
 def test_digits_of_other_scripts_are_no_time():
     with pytest.raises(TimeError):
         parse_utc_ms("２026-11-21T16:00:00.000Z")
+
+
+@pytest.mark.parametrize("field", ["claim", "kind", "log", "prev", "seq", "ts", "v", "who"])
+@pytest.mark.parametrize("value", [[], {}, [[]], True, 1, "", "x"])
+def test_a_field_of_any_other_type_is_an_entry_error(field, value):
+    """A list as kind once ended the parser without a name (found by fuzzing)."""
+    document = json.loads(SampleLog(1).entries[0]) | {field: value}
+    if canonical_json(document) != SampleLog(1).entries[0]:
+        with pytest.raises(EntryError):
+            parse_entry(canonical_json(document))
