@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib import messages
@@ -61,17 +62,34 @@ class SellerMiddleware:
 
 
 class RequireSecondFactorMiddleware:
-    """On a public site an owner without a second factor reaches only the pages that add one."""
+    """On a public site an owner, or a person who runs it, reaches without a second factor only the pages that add one.
 
-    ALLOWED_PREFIXES = ("/accounts/", "/static/", "/i18n/", "/verify/")
+    What strangers may open stays open too. Nothing else is exempt: not the own profile, not the change of password.
+    """
+
+    ALLOWED_NAMES = frozenset({"account_logout", "account_reauthenticate"})
+    FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)  # recovery codes only stand in for one of these
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if settings.IS_PUBLIC and request.user.is_authenticated and not request.path.startswith(self.ALLOWED_PREFIXES):
-            owns = any(m.role == Role.OWNER for m in request.desk.memberships)  # type: ignore[attr-defined]
-            if owns and not is_mfa_enabled(request.user):
-                messages.warning(request, _("Owners sign in here with a second step. Set one up, then go on."))
-                return redirect("mfa_index")
         return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], args: object, kwargs: object
+    ) -> HttpResponse | None:
+        if not settings.IS_PUBLIC or not request.user.is_authenticated or not getattr(view, "login_required", True):
+            return None
+        name = (request.resolver_match and request.resolver_match.url_name) or ""
+        if name in self.ALLOWED_NAMES or name.startswith("mfa_"):
+            return None
+        if not self._needs_one(request) or is_mfa_enabled(request.user, types=self.FACTORS):
+            return None
+        messages.warning(request, _("Owners and site staff sign in here with a second step. Set one up, then go on."))
+        return redirect("mfa_index")
+
+    @staticmethod
+    def _needs_one(request: HttpRequest) -> bool:
+        owns = any(m.role == Role.OWNER for m in request.desk.memberships)  # type: ignore[attr-defined]
+        return owns or request.user.is_site_staff  # type: ignore[union-attr]

@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from ledger.accounts import services
-from ledger.accounts.access import needs, seller_of
+from ledger.accounts.access import needs, needs_recent_login, seller_of
 from ledger.accounts.forms import InviteForm, JoinForm, ProfileForm, RoleForm, SellerForm, StoreForm
 from ledger.accounts.middleware import SESSION_KEY
 from ledger.accounts.models import Invitation, Membership, Store, User
@@ -133,6 +133,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods([GET, POST])
 @needs(Permission.MANAGE_TEAM)
+@needs_recent_login
 def team(request: HttpRequest) -> HttpResponse:
     """Who belongs to the seller, who is invited; POST invites somebody."""
     seller = seller_of(request)
@@ -163,6 +164,7 @@ def _show_once(request: HttpRequest, kind: str, email: str, path: str) -> None:
 
 @require_POST
 @needs(Permission.MANAGE_TEAM)
+@needs_recent_login
 def change_role(request: HttpRequest, member: int) -> HttpResponse:
     membership = _membership_or_404(request, member)
     form = RoleForm(request.POST)
@@ -180,6 +182,7 @@ def change_role(request: HttpRequest, member: int) -> HttpResponse:
 
 @require_POST
 @needs(Permission.MANAGE_TEAM)
+@needs_recent_login
 def remove_member(request: HttpRequest, member: int) -> HttpResponse:
     membership = _membership_or_404(request, member)
     try:
@@ -193,6 +196,7 @@ def remove_member(request: HttpRequest, member: int) -> HttpResponse:
 
 @require_POST
 @needs(Permission.MANAGE_TEAM)
+@needs_recent_login
 def make_reset_link(request: HttpRequest, member: int) -> HttpResponse:
     membership = _membership_or_404(request, member)
     try:
