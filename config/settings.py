@@ -139,6 +139,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "ledger.accounts.middleware.SignInMiddleware",
     "ledger.accounts.middleware.SellerMiddleware",
     "ledger.accounts.middleware.RequireSecondFactorMiddleware",
 ]

@@ -1,4 +1,4 @@
-"""Which seller a request is about, and the second factor that owners of a public site need."""
+"""Which seller a request is about, where its person is signed in, and the second factor a public site asks for."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from ledger.accounts.models import Membership, Role, Seller
 from ledger.accounts.permissions import PERMISSIONS, Permission
+from ledger.accounts.sign_ins import touch
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 SESSION_KEY = "seller_id"
@@ -59,6 +60,19 @@ class SellerMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.desk = SimpleLazyObject(lambda: Desk(request))  # type: ignore[attr-defined]
         return self.get_response(request)
+
+
+class SignInMiddleware:
+    """Keeps the list of sessions true: a page read a while after the last one, or a session that got a new key."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.session.session_key and request.user.is_authenticated:
+            touch(request)
+        return response
 
 
 class RequireSecondFactorMiddleware:

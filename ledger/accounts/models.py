@@ -159,6 +159,10 @@ class InvitationQuerySet(TeamQuerySet):
         """Links that still work."""
         return self.filter(accepted_at=None, withdrawn_at=None, expires_at__gt=timezone.now())
 
+    def renewable(self) -> Self:
+        """Nobody came and nobody withdrew it; it may be too old."""
+        return self.filter(accepted_at=None, withdrawn_at=None)
+
 
 class Membership(models.Model):
     """One person in one seller, with one role; read afresh on every request."""
@@ -206,3 +210,21 @@ class Invitation(models.Model):
     @property
     def is_open(self) -> bool:
         return self.accepted_at is None and self.withdrawn_at is None and self.expires_at > timezone.now()
+
+
+class SignIn(models.Model):
+    """One browser in which a person is signed in: what the person sees of it and ends. Gone when its session is gone."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sign_ins")
+    number = models.CharField(max_length=16, unique=True, default=new_number)
+    session_key = models.CharField(max_length=40, unique=True)
+    address = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=300, blank=True)
+    signed_in_at = models.DateTimeField(default=timezone.now)
+    last_seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "-last_seen_at"], name="sign_in_list")]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.address}"

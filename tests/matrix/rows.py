@@ -116,5 +116,9 @@ def personal_form(*, data: Data | None = None, ok: int = 302) -> Row:
     return Row({"GET": 200, "POST": ok}, {"GET": None, "POST": None}, data=data)
 
 
-def personal_action(*, data: Data | None = None, ok: int = 302) -> Row:
-    return Row({"POST": ok}, {"POST": None}, data=data)
+def personal_page() -> Row:
+    return Row({"GET": 200}, {"GET": None})
+
+
+def personal_action(*, make: Make | None = None, data: Data | None = None, ok: int = 302) -> Row:
+    return Row({"POST": ok}, {"POST": None}, make=make, data=data)

@@ -11,6 +11,7 @@ import time
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
 from django.core.cache import cache
 from django.urls import reverse
@@ -118,6 +119,47 @@ def test_limit_of_one_network_address_answers_429_in_words(client_of, db):
     answers = [sign_in(client_of(), f"n{number}@example.org").status_code for number in range(31)]
     assert answers[-1] == 429
     assert "Wait a few minutes" in sign_in(client_of(), "n@example.org").text
+
+
+@pytest.mark.parametrize("email", ["alice@example.org", "nobody@example.org", "gone@example.org"])
+def test_a_wrong_password_costs_one_hash_whoever_is_named(client_of, alice, bob, email, monkeypatch):
+    """Hashing is nearly all of the time that an answer takes, so counting it is what can be promised about time."""
+    User.objects.filter(pk=bob.pk).update(email="gone@example.org", is_active=False)
+    hashed: list[str] = []
+    encode = MD5PasswordHasher.encode
+    monkeypatch.setattr(MD5PasswordHasher, "encode", lambda self, *args: hashed.append("x") or encode(self, *args))
+    sign_in(client_of(), email, "wrong password here")
+    assert len(hashed) == 1
+
+
+def test_sign_up_answers_alike_for_known_and_unknown(client_of, alice):
+    pages = [
+        client_of().post(reverse("account_signup"), {"email": email, "password1": PASSWORD}).text
+        for email in (alice.email, "nobody@example.org")
+    ]
+    stripped = [re.sub(r'name="csrfmiddlewaretoken" value="\w+"|"X-CSRFToken": "\w+"', "", page) for page in pages]
+    assert stripped[0] == stripped[1]
+
+
+def test_a_forgotten_password_sends_one_message_whoever_is_named(client_of, alice):
+    for email in (alice.email, "nobody@example.org"):
+        mail.outbox.clear()
+        client_of().post(reverse("account_reset_password"), {"email": email})
+        assert len(mail.outbox) == 1
+
+
+def test_a_pause_for_one_address_is_none_for_another(client_of, alice, bob):
+    for _attempt in range(5):
+        sign_in(client_of(), alice.email, "wrong password here")
+    assert sign_in(client_of(), bob.email).url == "/"
+
+
+def test_passphrases_of_two_hundred_characters_work_and_are_not_cut(client_of, alice):
+    long = "correct horse battery staple " * 7
+    alice.set_password(long)
+    alice.save()
+    assert sign_in(client_of(), alice.email, long[:-2]).status_code == 200
+    assert sign_in(client_of(), alice.email, long).url == "/"
 
 
 @pytest.mark.parametrize("email", ["alice@example.org", "nobody@example.org"])
