@@ -2,7 +2,20 @@
 
 from django.urls import path, register_converter
 
-from ledger.views import clocks, derivatives, erasure, explorer, history, jobs, log, originals, rights, sets, verify
+from ledger.views import (
+    access_log,
+    clocks,
+    derivatives,
+    erasure,
+    explorer,
+    history,
+    jobs,
+    log,
+    originals,
+    rights,
+    sets,
+    verify,
+)
 
 app_name = "ledger"
 
@@ -45,6 +58,8 @@ urlpatterns = [
     path("rights/<str:number>/", rights.right, name="right"),
     path("people/<int:membership_id>/erase/", erasure.erase_member, name="erase_member"),
     path("erasures/", erasure.erasure_list, name="erasures"),
+    path("team/access/", access_log.access_log, name="access_log"),
+    path("team/access.csv", access_log.access_log_csv, name="access_log_csv"),
     path("history/", history.history, name="history"),
     path("history.csv", history.history_csv, name="history_csv"),
     path("jobs/", jobs.job_list, name="jobs"),

@@ -173,3 +173,5 @@ ROWS["ledger:checkpoint"] = public_page(ok=404)  # nothing is signed in an empty
 ROWS["ledger:policy"] = public_page()
 ROWS["ledger:verify"] = public_form(data=not_evidence, ok=200)
 ROWS["ledger:certificate_public"] = public_page(make=sealed_original)
+ROWS["ledger:access_log"] = page(OWNERS)
+ROWS["ledger:access_log_csv"] = page(OWNERS)
