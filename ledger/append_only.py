@@ -108,10 +108,8 @@ def remove(connection: Any) -> None:
             for name in SQLITE_NAMES:
                 cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
             return
-        tables = set(connection.introspection.table_names(cursor))
         for name, table, _rest in POSTGRESQL:
-            if table in tables:
-                cursor.execute(f"DROP TRIGGER IF EXISTS {name} ON {table}")
+            cursor.execute(f"DROP TRIGGER IF EXISTS {name} ON {table}")
 
 
 def missing(connection: Any) -> list[str]:

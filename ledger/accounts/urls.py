@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ledger.accounts import views
+from ledger.accounts import token_views, views
 
 app_name = "accounts"
 urlpatterns = [
@@ -18,6 +18,8 @@ urlpatterns = [
     path("team/members/<int:member>/reset-link/", views.make_reset_link, name="make_reset_link"),
     path("team/invitations/<str:number>/withdraw/", views.withdraw_invitation, name="withdraw_invitation"),
     path("team/invitations/<str:number>/renew/", views.renew_invitation, name="renew_invitation"),
+    path("team/tokens/", token_views.tokens, name="tokens"),
+    path("team/tokens/<str:number>/revoke/", token_views.revoke, name="revoke_token"),
     path("stores/", views.stores, name="stores"),
     path("stores/name/", views.rename_seller, name="rename_seller"),
 ]

@@ -69,7 +69,16 @@ class LibraryRow:
     public: bool = True
 
 
-AnyRow = Row | LibraryRow
+@dataclass(frozen=True, slots=True)
+class ApiRow:
+    """An address for programs: the scope that each method needs. A session counts for nothing there."""
+
+    scopes: Mapping[str, str]
+    make: Make | None = None
+    public: bool = True  # for the login middleware; the token is checked by the view
+
+
+AnyRow = Row | LibraryRow | ApiRow
 
 
 def page(
