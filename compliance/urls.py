@@ -4,6 +4,7 @@ from django.urls import path
 
 from compliance.views import (
     answers,
+    api,
     batches,
     catalogues,
     checks,
@@ -20,6 +21,10 @@ from compliance.views import (
 app_name = "compliance"
 urlpatterns = [
     path("", overview.overview, name="overview"),
+    path("api/v1/searches/", api.searches, name="api_searches"),
+    path("api/v1/searches/<str:number>/", api.search, name="api_search"),
+    path("api/v1/checks/", api.checks, name="api_checks"),
+    path("api/v1/checks/<str:number>/", api.check, name="api_check"),
     path("find/", overview.find, name="find"),
     path("sample/", overview.sample, name="sample"),
     path("hidden/", checks.checks, name="checks"),

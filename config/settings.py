@@ -141,6 +141,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "ledger.accounts.middleware.SignInMiddleware",
     "ledger.accounts.middleware.SellerMiddleware",
     "ledger.accounts.middleware.RequireSecondFactorMiddleware",
 ]
@@ -217,12 +218,14 @@ ACCOUNT_EMAIL_VERIFICATION = "none"  # an invitation link already proves the add
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_PREVENT_ENUMERATION = "strict"
-ACCOUNT_REAUTHENTICATION_TIMEOUT = 600
+# What cannot be taken back asks for the password again when the sign-in is older than this.
+ACCOUNT_REAUTHENTICATION_TIMEOUT = env.integer("ORIGINMARK_REAUTH_AFTER_S", 600, minimum=60, maximum=86_400)
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-# The address that limits count: on a public site the one the TLS proxy in front appended, otherwise the connection's.
-ALLAUTH_TRUSTED_PROXY_COUNT = 1 if IS_PUBLIC else 0
+# The address that limits and sessions count: the one that the trusted proxies in front appended, without any the
+# connection's.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("ORIGINMARK_PROXIES", 1 if IS_PUBLIC else 0, minimum=0, maximum=8)
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],

@@ -1,4 +1,4 @@
-"""Database triggers that make the log append-only on SQLite and PostgreSQL.
+"""Database triggers that make the log, and the record of downloads, append-only on SQLite and PostgreSQL.
 
 They stop accidents: a wrong query, a careless migration. A hostile owner of the database can drop them; what he then
 rewrites disagrees with signed checkpoints and with every proof already handed out.
@@ -10,6 +10,10 @@ and every migration that touches these tables must call install() again.
 from typing import Any
 
 TABLES = ("ledger_entry", "ledger_treenode", "ledger_checkpoint")
+
+# The record of downloads: nothing is changed or deleted, except that an erased person is forgotten.
+ACCESS = "ledger_accessrecord"
+ACCESS_FIXED = ("id", "seller_id", "token", "kind", "number", "at")
 
 SQLITE = [
     *(
@@ -28,6 +32,12 @@ SQLITE = [
     "CREATE TRIGGER ledger_treenode_no_gap BEFORE INSERT ON ledger_treenode "
     'WHEN NEW."index" IS NOT (SELECT COALESCE(MAX("index") + 1, 0) FROM ledger_treenode WHERE level = NEW.level) '
     "BEGIN SELECT RAISE(ABORT, 'ledger_treenode must grow by one'); END",
+    f"CREATE TRIGGER {ACCESS}_no_update BEFORE UPDATE ON {ACCESS} "
+    "WHEN NEW.actor_id IS NOT NULL OR (NEW.address IS NOT NULL AND NEW.address IS NOT OLD.address) OR "
+    + " OR ".join(f'NEW."{column}" IS NOT OLD."{column}"' for column in ACCESS_FIXED)
+    + f" BEGIN SELECT RAISE(ABORT, '{ACCESS} is append-only'); END",
+    f"CREATE TRIGGER {ACCESS}_no_delete BEFORE DELETE ON {ACCESS} "
+    f"BEGIN SELECT RAISE(ABORT, '{ACCESS} is append-only'); END",
 ]
 SQLITE_NAMES = sorted(statement.split()[2] for statement in SQLITE)
 
@@ -44,6 +54,10 @@ POSTGRESQL_FUNCTIONS = [
     '$$ BEGIN IF NEW."index" IS DISTINCT FROM '
     '(SELECT COALESCE(MAX("index") + 1, 0) FROM ledger_treenode WHERE level = NEW.level) '
     "THEN RAISE EXCEPTION 'ledger_treenode must grow by one'; END IF; RETURN NEW; END $$",
+    "CREATE OR REPLACE FUNCTION ledger_access_forgets() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ BEGIN IF NEW.actor_id IS NOT NULL OR (NEW.address IS NOT NULL AND NEW.address IS DISTINCT FROM OLD.address) OR "
+    + " OR ".join(f'NEW."{column}" IS DISTINCT FROM OLD."{column}"' for column in ACCESS_FIXED)
+    + f" THEN RAISE EXCEPTION '{ACCESS} is append-only'; END IF; RETURN NEW; END $$",
 ]
 POSTGRESQL = [
     (f"{table}_{name}", table, f"BEFORE {event} ON {table} FOR EACH {level} EXECUTE FUNCTION {function}()")
@@ -53,22 +67,38 @@ POSTGRESQL = [
         ("no_truncate", "TRUNCATE", "STATEMENT", "ledger_refuse_change"),
         ("no_gap", "INSERT", "ROW", f"{table}_grows"),
     )
+] + [
+    (f"{ACCESS}_{name}", ACCESS, f"BEFORE {event} ON {ACCESS} FOR EACH {level} EXECUTE FUNCTION {function}()")
+    for name, event, level, function in (
+        ("no_update", "UPDATE", "ROW", "ledger_access_forgets"),
+        ("no_delete", "DELETE", "ROW", "ledger_refuse_change"),
+        ("no_truncate", "TRUNCATE", "STATEMENT", "ledger_refuse_change"),
+    )
 ]
 
 
 def install(connection: Any) -> None:
-    """Create every trigger; they must not exist yet."""
+    """Create every trigger of the tables that there are; they must not exist yet."""
     with connection.cursor() as cursor:
+        tables = set(connection.introspection.table_names(cursor))
         if connection.vendor == "sqlite":
             for statement in SQLITE:
-                cursor.execute(statement)
+                if _table_of(statement) in tables:
+                    cursor.execute(statement)
             return
         for statement in POSTGRESQL_FUNCTIONS:
             cursor.execute(statement)
         for name, table, rest in POSTGRESQL:
+            if table not in tables:
+                continue
             cursor.execute(f"CREATE TRIGGER {name} {rest}")
             # ALWAYS: they fire for replicated and session_replication_role changes too.
             cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
+
+
+def _table_of(statement: str) -> str:
+    """Of CREATE TRIGGER name BEFORE event ON table ..."""
+    return statement.split(" ON ", 1)[1].split()[0]
 
 
 def remove(connection: Any) -> None:

@@ -18,6 +18,22 @@ class ErrorText:
 
 
 TEXTS: dict[str, tuple[Any, Any]] = {
+    # The API.
+    "api_unauthorized": (
+        _("There is no valid token in the request."),
+        _("Send Authorization: Bearer with a token of the page API tokens; it may be revoked or too old."),
+    ),
+    "api_scope": (_("The token is not made for this."), _("Make a token with the scope that this request needs.")),
+    "api_forbidden": (
+        _("The person who made the token may not do this."),
+        _("Have somebody make a token whose role allows it."),
+    ),
+    "api_method": (_("This address does not answer that method."), _("The header Allow names the methods it answers.")),
+    "api_request_id": (
+        _("The Idempotency-Key is too long or not plain text."),
+        _("Use at most 64 printable ASCII characters, such as a UUID."),
+    ),
+    "not_found": (_("There is no such thing."), _("Check the number; what belongs to others is not found either.")),
     "key_locked": (
         _("A key file is encrypted and the passphrase is missing or wrong."),
         _("Set ORIGINMARK_KEY_PASSPHRASE (or ORIGINMARK_KEY_PASSPHRASE_FILE) and start again."),

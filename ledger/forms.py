@@ -68,6 +68,13 @@ class RegisterForm(forms.Form):
         return found + (["form_invalid"] if self.errors.keys() - {"files"} else [])
 
 
+class ApiFileForm(forms.Form):
+    """One picture, as a program sends it."""
+
+    file = forms.FileField(allow_empty_file=True)
+    category = CategoryField()
+
+
 def is_zip(file: UploadedFile[Any]) -> bool:
     """Decided by the first bytes, not by the name."""
     head = file.read(4)

@@ -642,3 +642,36 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.public_id}"
+
+
+# Who took what away ----------------------------------------------------------------------------------------------
+
+
+class AccessKind(models.TextChoices):
+    ORIGINAL = "original", _("original, exact file")
+    EVIDENCE_FILE = "evidence_file", _("file of an evidence set")
+    BUNDLE_WITH_FILES = "bundle_with_files", _("evidence with files")
+    PACK = "pack", _("pack of images")
+    PACKET = "packet", _("complaint packet")
+    CAPTURE = "capture", _("capture of a page")
+    VERIFICATION = "verification", _("verification document")
+
+
+class AccessRecord(models.Model):
+    """One download of something that must not leak. Triggers refuse every change but forgetting the person."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    token = models.CharField(max_length=16, blank=True)  # number of the API token, if it was one
+    kind = models.CharField(max_length=20, choices=AccessKind.choices)
+    number = models.CharField(max_length=16)  # of what was taken
+    address = models.GenericIPAddressField(null=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["seller", "-id"], name="access_list")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.number}"

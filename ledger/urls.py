@@ -3,6 +3,8 @@
 from django.urls import path, register_converter
 
 from ledger.views import (
+    access_log,
+    api,
     clocks,
     derivatives,
     erasure,
@@ -58,6 +60,14 @@ urlpatterns = [
     path("rights/<str:number>/", rights.right, name="right"),
     path("people/<int:membership_id>/erase/", erasure.erase_member, name="erase_member"),
     path("erasures/", erasure.erasure_list, name="erasures"),
+    path("team/access/", access_log.access_log, name="access_log"),
+    path("team/access.csv", access_log.access_log_csv, name="access_log_csv"),
+    path("api/v1/originals/", api.originals, name="api_originals"),
+    path("api/v1/originals/<str:number>/", api.original, name="api_original"),
+    path("api/v1/originals/<str:number>/file/", api.original_file, name="api_original_file"),
+    path("api/v1/originals/<str:number>/certificate.pdf", api.original_certificate, name="api_original_certificate"),
+    path("api/v1/originals/<str:number>/evidence.zip", api.original_bundle, name="api_original_bundle"),
+    path("api/v1/jobs/<uuid:public_id>/", api.job, name="api_job"),
     path("history/", history.history, name="history"),
     path("history.csv", history.history_csv, name="history_csv"),
     path("jobs/", jobs.job_list, name="jobs"),

@@ -11,8 +11,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from allauth.account.internal.flows.login import get_authentication_records, record_authentication
 from django.conf import settings as django_settings
+from django.contrib.auth.signals import user_logged_in
 from django.db.backends.base.operations import BaseDatabaseOperations
+from django.http import HttpRequest
 from django.test import Client
 
 from ledger import append_only
@@ -103,6 +106,19 @@ def _no_heartbeat_in_a_test_transaction(request: pytest.FixtureRequest, monkeypa
 def _close_pixel_pool() -> Iterator[None]:
     yield
     pictures.pixel_pool().close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signing_in_by_force_is_a_sign_in() -> Iterator[None]:
+    """Client.force_login() leaves no record of how somebody signed in; here it counts as the password, just now."""
+
+    def record(sender: type[User], request: HttpRequest, user: User, **kwargs: object) -> None:
+        if not get_authentication_records(request, user):
+            record_authentication(request, user, method="password")
+
+    user_logged_in.connect(record)
+    yield
+    user_logged_in.disconnect(record)
 
 
 @pytest.fixture

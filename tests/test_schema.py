@@ -23,6 +23,7 @@ OWN_APPS = ("accounts", "ledger", "compliance")
 WITHOUT_SELLER = {
     "accounts.User": "a person, who may belong to several sellers",
     "accounts.Seller": "the seller itself",
+    "accounts.SignIn": "a session of a person, who may belong to several sellers",
     "ledger.LogHead": "the one log of the site; holds hashes only",
     "ledger.Entry": "part of the log; who it is about is in its statement",
     "ledger.TreeNode": "part of the log; holds hashes only",

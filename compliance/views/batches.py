@@ -41,8 +41,7 @@ from compliance.services.check_batches import (
 from ledger.accounts.permissions import Permission
 from ledger.forms import is_zip
 from ledger.services.jobs import JobStateError
-from ledger.views.common import Page, find_or_404, needs, seller_of, send_file, text_parameter
-from ledger.views.history import plain_cell
+from ledger.views.common import Page, find_or_404, needs, plain_cell, seller_of, send_file, text_parameter
 
 EVERY = "1s"
 FILTER_WORDS = {

@@ -34,11 +34,20 @@ from compliance.services.record_receipts import derivative_receipt_of
 from ledger.accounts.numbers import parse_number
 from ledger.accounts.permissions import Permission
 from ledger.forms import read_upload
-from ledger.models import ImageState, Original, Statement
+from ledger.models import AccessKind, ImageState, Original, Statement
 from ledger.services.blobs import read_blob
 from ledger.services.derivatives import KIND as DERIVATIVE
 from ledger.services.jobs import JobStateError
-from ledger.views.common import Page, explain_trouble, find_or_404, needs, seller_of, send_file, text_parameter
+from ledger.views.common import (
+    Page,
+    explain_trouble,
+    find_or_404,
+    needs,
+    note_access,
+    seller_of,
+    send_file,
+    text_parameter,
+)
 
 CHOICE = 48  # originals offered on the page; a search by name finds the others
 EVERY = "1s"
@@ -198,6 +207,7 @@ def pack_archive(request: HttpRequest, number: str) -> FileResponse:
         content = pack_zip(actor=request.user, run=run)  # type: ignore[arg-type]
     except PackUnfinishedError as error:
         raise Http404 from error
+    note_access(request, run.seller, AccessKind.PACK, run.number)
     response = FileResponse(
         content, as_attachment=True, filename=f"originmark-packs-{run.number}.zip", content_type="application/zip"
     )

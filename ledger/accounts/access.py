@@ -1,11 +1,15 @@
-"""What every view asks first: which seller is at hand, and may this person do this there."""
+"""What every view asks first: which seller is at hand, may this person do this there, and is it still that person."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
+from allauth.account.authentication import get_authentication_records
+from allauth.core.exceptions import ReauthenticationRequired
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -44,3 +48,26 @@ def seller_of(request: HttpRequest) -> Seller:
     """The seller at hand; views under @needs always have one."""
     seller: Seller = request.desk.seller  # type: ignore[attr-defined]
     return seller
+
+
+def needs_recent_login(view: View[P]) -> View[P]:
+    """Ask for the password or the second factor again before a POST that cannot be taken back.
+
+    Only if the newest sign-in of this session is older than ORIGINMARK_REAUTH_AFTER_S. What was posted is kept in the
+    session meanwhile and done afterwards, so nobody fills in a form twice.
+    """
+
+    @wraps(view)
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if request.method == "POST" and not has_recent_login(request):
+            raise ReauthenticationRequired
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def has_recent_login(request: HttpRequest) -> bool:
+    """Whether this session proved who it is within ORIGINMARK_REAUTH_AFTER_S."""
+    records = get_authentication_records(request, request.user)
+    newest = max((float(record["at"]) for record in records), default=0.0)
+    return time.time() - newest < settings.ACCOUNT_REAUTHENTICATION_TIMEOUT

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from ledger.accounts.models import Invitation, Marketplace, Role
+from ledger.accounts.models import Invitation, Marketplace, Role, Scope
 from ledger.accounts.services import check_password
+from ledger.accounts.tokens import LIFETIMES_DAYS
 
 PASSWORD_MAX_LENGTH = 256  # far above any passphrase; hashing more would only cost time
 
@@ -92,4 +94,17 @@ class SellerForm(forms.Form):
         max_length=200,
         help_text=_("Printed on certificates from now on; what was registered before keeps the old name."),
         widget=forms.TextInput(attrs={"autocomplete": "organization"}),
+    )
+
+
+class TokenForm(forms.Form):
+    name = forms.CharField(
+        label=_("What it is for"), max_length=80, help_text=_("The program or machine, so that you know it later.")
+    )
+    scopes = forms.MultipleChoiceField(label=_("May"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple)
+    days = forms.TypedChoiceField(
+        label=_("Works for"),
+        coerce=int,
+        choices=[(days, format_lazy(_("{days} days"), days=days)) for days in LIFETIMES_DAYS],
+        initial=90,
     )

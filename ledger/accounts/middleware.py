@@ -1,9 +1,10 @@
-"""Which seller a request is about, and the second factor that owners of a public site need."""
+"""Which seller a request is about, where its person is signed in, and the second factor a public site asks for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib import messages
@@ -14,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from ledger.accounts.models import Membership, Role, Seller
 from ledger.accounts.permissions import PERMISSIONS, Permission
+from ledger.accounts.sign_ins import touch
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 SESSION_KEY = "seller_id"
@@ -60,18 +62,48 @@ class SellerMiddleware:
         return self.get_response(request)
 
 
-class RequireSecondFactorMiddleware:
-    """On a public site an owner without a second factor reaches only the pages that add one."""
-
-    ALLOWED_PREFIXES = ("/accounts/", "/static/", "/i18n/", "/verify/")
+class SignInMiddleware:
+    """Keeps the list of sessions true: a page read a while after the last one, or a session that got a new key."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if settings.IS_PUBLIC and request.user.is_authenticated and not request.path.startswith(self.ALLOWED_PREFIXES):
-            owns = any(m.role == Role.OWNER for m in request.desk.memberships)  # type: ignore[attr-defined]
-            if owns and not is_mfa_enabled(request.user):
-                messages.warning(request, _("Owners sign in here with a second step. Set one up, then go on."))
-                return redirect("mfa_index")
+        response = self.get_response(request)
+        if request.session.session_key and request.user.is_authenticated:
+            touch(request)
+        return response
+
+
+class RequireSecondFactorMiddleware:
+    """On a public site an owner, or a person who runs it, reaches without a second factor only the pages that add one.
+
+    What strangers may open stays open too. Nothing else is exempt: not the own profile, not the change of password.
+    """
+
+    ALLOWED_NAMES = frozenset({"account_logout", "account_reauthenticate"})
+    FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)  # recovery codes only stand in for one of these
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
         return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], args: object, kwargs: object
+    ) -> HttpResponse | None:
+        if not settings.IS_PUBLIC or not request.user.is_authenticated or not getattr(view, "login_required", True):
+            return None
+        name = (request.resolver_match and request.resolver_match.url_name) or ""
+        if name in self.ALLOWED_NAMES or name.startswith("mfa_"):
+            return None
+        if not self._needs_one(request) or is_mfa_enabled(request.user, types=self.FACTORS):
+            return None
+        messages.warning(request, _("Owners and site staff sign in here with a second step. Set one up, then go on."))
+        return redirect("mfa_index")
+
+    @staticmethod
+    def _needs_one(request: HttpRequest) -> bool:
+        owns = any(m.role == Role.OWNER for m in request.desk.memberships)  # type: ignore[attr-defined]
+        return owns or request.user.is_site_staff  # type: ignore[union-attr]

@@ -160,6 +160,10 @@ class InvitationQuerySet(TeamQuerySet):
         """Links that still work."""
         return self.filter(accepted_at=None, withdrawn_at=None, expires_at__gt=timezone.now())
 
+    def renewable(self) -> Self:
+        """Nobody came and nobody withdrew it; it may be too old."""
+        return self.filter(accepted_at=None, withdrawn_at=None)
+
 
 class Membership(models.Model):
     """One person in one seller, with one role; read afresh on every request."""
@@ -207,3 +211,63 @@ class Invitation(models.Model):
     @property
     def is_open(self) -> bool:
         return self.accepted_at is None and self.withdrawn_at is None and self.expires_at > timezone.now()
+
+
+class SignIn(models.Model):
+    """One browser in which a person is signed in: what the person sees of it and ends. Gone when its session is gone."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sign_ins")
+    number = models.CharField(max_length=16, unique=True, default=new_number)
+    session_key = models.CharField(max_length=40, unique=True)
+    address = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=300, blank=True)
+    signed_in_at = models.DateTimeField(default=timezone.now)
+    last_seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "-last_seen_at"], name="sign_in_list")]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.address}"
+
+
+class Scope(models.TextChoices):
+    """What an API token may be used for; never more than the person who made it may do."""
+
+    READ = "read", _("read: originals, certificates, evidence, jobs")
+    REGISTER = "register", _("register pictures")
+    SEARCH = "search", _("search for copies")
+    CHECK = "check", _("check pairs of main and hidden image")
+
+
+class ApiTokenQuerySet(TeamQuerySet):
+    def live(self) -> Self:
+        """Tokens that still open something."""
+        return self.filter(revoked_at=None, expires_at__gt=timezone.now())
+
+
+class ApiToken(models.Model):
+    """A key for programs. Only the SHA-256 of its 256 random bits is stored; it acts as the person who made it."""
+
+    number = models.CharField(max_length=16, unique=True, default=new_number)
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="api_tokens")
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    name = models.CharField(_("name"), max_length=80)
+    scopes = models.JSONField(default=list)
+    token_sha256 = models.BinaryField(max_length=32, unique=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    objects = ApiTokenQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["seller", "-id"], name="api_token_list")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_live(self) -> bool:
+        return self.revoked_at is None and self.expires_at > timezone.now() and self.created_by_id is not None

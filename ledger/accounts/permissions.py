@@ -21,6 +21,8 @@ class Permission(StrEnum):
     REQUEUE_JOB = "requeue_job"
     MANAGE_STORES = "manage_stores"
     MANAGE_TEAM = "manage_team"
+    MANAGE_TOKENS = "manage_tokens"  # keys for programs
+    VIEW_ACCESS_LOG = "view_access_log"  # who downloaded what
     HOLD = "hold"  # keep something from being erased
     ERASE = "erase"  # for good
 

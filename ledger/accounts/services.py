@@ -16,6 +16,7 @@ from zoneinfo import available_timezones
 from allauth.account import app_settings as account_settings
 from allauth.account.models import EmailAddress
 from allauth.account.utils import user_pk_to_url_str
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -26,6 +27,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ledger.accounts.models import Invitation, Membership, Role, Seller, Store, User, normalise_email
 from ledger.accounts.permissions import Permission, require_permission
+from ledger.accounts.sign_ins import end_other_sign_ins
 
 INVITATION_LIFETIME = timedelta(days=7)
 
@@ -70,6 +72,15 @@ def invite(*, actor: User, seller: Seller, email: str, role: str) -> NewInvitati
     )
     open_ones.update(withdrawn_at=timezone.now())
     return _new_invitation(seller=seller, email=email, role=role, invited_by=actor)
+
+
+def renew_invitation(*, actor: User, invitation: Invitation) -> NewInvitation:
+    """A new link instead of one that was lost or is too old, for the same address and role."""
+    assert invitation.seller is not None  # noqa: S101 - the first owner's link has no page
+    require_permission(actor, invitation.seller, Permission.MANAGE_TEAM)
+    if invitation.accepted_at is not None or invitation.withdrawn_at is not None:
+        raise ValidationError(_("This link was used or withdrawn. Invite the person again."), code="link_closed")
+    return invite(actor=actor, seller=invitation.seller, email=invitation.email, role=invitation.role)
 
 
 @transaction.atomic
@@ -274,8 +285,27 @@ def make_reset_link(*, actor: User, membership: Membership) -> ResetLink:
         )
     # The one trace of who could have signed in as whom.
     logger.warning("user %s made a password reset link for user %s", actor.pk, membership.user_id)
-    key = account_settings.PASSWORD_RESET_TOKEN_GENERATOR().make_token(membership.user)
-    return ResetLink(user_pk_to_url_str(membership.user), key)
+    return _reset_link(membership.user)
+
+
+def _reset_link(user: User) -> ResetLink:
+    key = account_settings.PASSWORD_RESET_TOKEN_GENERATOR().make_token(user)
+    return ResetLink(user_pk_to_url_str(user), key)
+
+
+@transaction.atomic
+def recover_person(*, email: str, drop_second_factor: bool) -> ResetLink:
+    """A reset link made by the operator of the machine, for anybody; also without the second factor, if that is lost.
+
+    Every session of the person ends when the second factor is dropped. Raises User.DoesNotExist.
+    """
+    user = User.objects.select_for_update().get(email=normalise_email(email), is_active=True)
+    logger.warning("the operator made a password reset link for user %s", user.pk)
+    if drop_second_factor:
+        logger.warning("the operator dropped the second factor of user %s", user.pk)
+        Authenticator.objects.filter(user=user).delete()
+        end_other_sign_ins(actor=user, keep=None)
+    return _reset_link(user)
 
 
 def add_store(*, actor: User | None, seller: Seller, marketplace: str, name: str, shop_id: str) -> Store:

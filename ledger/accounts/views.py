@@ -9,6 +9,7 @@ from allauth.account.utils import perform_login
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,15 +19,16 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from ledger.accounts import services
-from ledger.accounts.access import needs, seller_of
+from ledger.accounts.access import needs, needs_recent_login, seller_of
 from ledger.accounts.forms import InviteForm, JoinForm, ProfileForm, RoleForm, SellerForm, StoreForm
 from ledger.accounts.middleware import SESSION_KEY
 from ledger.accounts.models import Invitation, Membership, Store, User
 from ledger.accounts.numbers import parse_number
 from ledger.accounts.permissions import Permission
+from ledger.accounts.sign_ins import device_words, end_other_sign_ins, end_sign_in, live_sign_ins
 
 ONCE_KEY = "shown_once"  # a link made a moment ago, kept in the session until the next page has shown it
 GET, POST = "GET", "POST"
@@ -127,12 +129,46 @@ def profile(request: HttpRequest) -> HttpResponse:
     return render(request, "accounts/profile_detail.html", context)
 
 
+@never_cache
+@require_safe
+def sessions(request: HttpRequest) -> HttpResponse:
+    """Where the person is signed in; each session can be ended."""
+    here = request.session.session_key
+    rows = [
+        {"row": row, "device": device_words(row.user_agent), "is_here": row.session_key == here}
+        for row in live_sign_ins(_person(request))
+    ]
+    return render(request, "accounts/session_list.html", {"rows": rows, "has_others": len(rows) > 1})
+
+
+@require_POST
+def end_session(request: HttpRequest, number: str) -> HttpResponse:
+    """Sign out in one browser; here it is the ordinary signing out."""
+    ended = end_sign_in(actor=_person(request), number=parse_number(number) or "")
+    if ended is None:
+        raise Http404
+    if ended.session_key == request.session.session_key:
+        logout(request)
+        return redirect(settings.LOGIN_URL)
+    messages.success(request, _("That browser is signed out."))
+    return redirect("accounts:sessions")
+
+
+@require_POST
+def end_other_sessions(request: HttpRequest) -> HttpResponse:
+    """Sign out everywhere but here."""
+    end_other_sign_ins(actor=_person(request), keep=request.session.session_key)
+    messages.success(request, _("You are signed out everywhere but here."))
+    return redirect("accounts:sessions")
+
+
 # The team --------------------------------------------------------------------------------------------------------
 
 
 @never_cache
 @require_http_methods([GET, POST])
 @needs(Permission.MANAGE_TEAM)
+@needs_recent_login
 def team(request: HttpRequest) -> HttpResponse:
     """Who belongs to the seller, who is invited; POST invites somebody."""
     seller = seller_of(request)
@@ -150,7 +186,7 @@ def team(request: HttpRequest) -> HttpResponse:
         "form": form,
         "members": memberships,
         "role_form": RoleForm(),
-        "invitations": Invitation.objects.of(seller).open().order_by("-created_at"),
+        "invitations": Invitation.objects.of(seller).renewable().order_by("-created_at"),
         "once": request.session.pop(ONCE_KEY, None) if request.method == GET else None,
     }
     return render(request, "accounts/team_list.html", context)
@@ -163,6 +199,7 @@ def _show_once(request: HttpRequest, kind: str, email: str, path: str) -> None:
 
 @require_POST
 @needs(Permission.MANAGE_TEAM)
+@needs_recent_login
 def change_role(request: HttpRequest, member: int) -> HttpResponse:
     membership = _membership_or_404(request, member)
     form = RoleForm(request.POST)
@@ -180,6 +217,7 @@ def change_role(request: HttpRequest, member: int) -> HttpResponse:
 
 @require_POST
 @needs(Permission.MANAGE_TEAM)
+@needs_recent_login
 def remove_member(request: HttpRequest, member: int) -> HttpResponse:
     membership = _membership_or_404(request, member)
     try:
@@ -193,6 +231,7 @@ def remove_member(request: HttpRequest, member: int) -> HttpResponse:
 
 @require_POST
 @needs(Permission.MANAGE_TEAM)
+@needs_recent_login
 def make_reset_link(request: HttpRequest, member: int) -> HttpResponse:
     membership = _membership_or_404(request, member)
     try:
@@ -208,14 +247,34 @@ def make_reset_link(request: HttpRequest, member: int) -> HttpResponse:
 @require_POST
 @needs(Permission.MANAGE_TEAM)
 def withdraw_invitation(request: HttpRequest, number: str) -> HttpResponse:
-    rows = Invitation.objects.visible_to(request.user).select_related("seller")
-    parsed = parse_number(number)
-    invitation = rows.filter(number=parsed).first() if parsed else None
-    if invitation is None:
-        raise Http404
+    invitation = _invitation_or_404(request, number)
     services.withdraw_invitation(actor=_person(request), invitation=invitation)
     messages.success(request, _("The link no longer works."))
     return redirect("accounts:team")
+
+
+@require_POST
+@needs(Permission.MANAGE_TEAM)
+@needs_recent_login
+def renew_invitation(request: HttpRequest, number: str) -> HttpResponse:
+    """A new link for the same person and role; the old one stops working."""
+    old = _invitation_or_404(request, number)
+    try:
+        new = services.renew_invitation(actor=_person(request), invitation=old)
+    except ValidationError as error:
+        messages.error(request, error.messages[0])
+    else:
+        _show_once(request, "invitation", new.invitation.email, reverse("accounts:join", args=[new.token]))
+    return redirect("accounts:team")
+
+
+def _invitation_or_404(request: HttpRequest, number: str) -> Invitation:
+    rows = Invitation.objects.visible_to(request.user).select_related("seller")
+    parsed = parse_number(number)
+    invitation: Invitation | None = rows.filter(number=parsed).first() if parsed else None
+    if invitation is None:
+        raise Http404
+    return invitation
 
 
 def _membership_or_404(request: HttpRequest, member: int) -> Membership:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from ledger.accounts.models import Invitation, InvitationQuerySet, Membership, Role, Seller, User, normalise_email
 from ledger.accounts.permissions import Permission, require_permission
 from ledger.models import Erasure, Statement
+from ledger.services.access_log import forget_person
 from ledger.services.blobs import destroy_keys
 from ledger.services.erasure import PERSON, SCOPE_PERSON, enqueue_cleaning, record_erasure
 from ledger.services.erasure_plan import Preview, certificates_of, handed_out
@@ -117,10 +118,12 @@ def _take_out(seller: Seller, user: User) -> None:
     _invitations(seller, user).open().update(withdrawn_at=timezone.now())
     _invitations(seller, user).update(email="")
     _memberships(seller, user).delete()
+    forget_person(user=user, seller=seller)
     for rows, name in _rows_that_name_people(seller):
         rows.filter(**{name: user}).update(**{name: None})
     acted_elsewhere = Statement.objects.filter(actor=user).exists()
     if not user.memberships.exists() and not acted_elsewhere and not user.is_site_staff:
+        forget_person(user=user)
         user.delete()
 
 

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, time
 from functools import wraps
 from typing import Any
 from urllib.parse import quote
 
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils.dateparse import parse_date
 
 from ledger.accounts.access import P, View
 from ledger.accounts.access import needs as needs
 from ledger.accounts.access import seller_of as seller_of
+from ledger.accounts.models import Seller
 from ledger.accounts.numbers import parse_number
+from ledger.accounts.sign_ins import address_of
 from ledger.error_texts import error_text
+from ledger.services.access_log import record_access
 from ledger.services.blobs import BlobUnreadableError
 from ledger.services.evidence import ErasedError
 from ledger.services.keys import KeyMissingError
@@ -106,6 +113,52 @@ class Page:
             query.pop(known, None)
         query[name] = str(row.pk if key == "pk" else getattr(row, f"{key}_id"))
         return f"{request.path}?{query.urlencode()}"
+
+
+def note_access(request: HttpRequest, seller: Seller, kind: str, number: str) -> None:
+    """Write into the seller's access log that the person took something away; before the bytes are sent."""
+    actor: Any = request.user
+    record_access(actor=actor, seller=seller, kind=kind, number=number, address=address_of(request))
+
+
+# What a spreadsheet would run as a formula, the full-width forms included.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def plain_cell(text: str) -> str:
+    """The text so that no spreadsheet runs it."""
+    return "'" + text if text.startswith(FORMULA_STARTS) else text
+
+
+def day_parameter(request: HttpRequest, name: str) -> datetime | None:
+    """Midnight UTC of a date in the query string, None for anything else."""
+    try:
+        day = parse_date(text_parameter(request, name))
+    except ValueError:
+        return None
+    return datetime.combine(day, time(), UTC) if day and day < date.max else None
+
+
+def send_csv(name: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> StreamingHttpResponse:
+    """Rows as CSV: UTF-8 with a mark for spreadsheets, everything quoted, no cell runs as a formula."""
+    writer = csv.writer(_Echo(), quoting=csv.QUOTE_ALL)
+
+    def lines() -> Iterator[str]:
+        yield "\ufeff" + writer.writerow(columns)
+        for row in rows:
+            yield writer.writerow([plain_cell(cell) for cell in row])
+
+    response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+class _Echo:
+    """A file whose write gives the line back instead of keeping it."""
+
+    def write(self, line: str) -> str:
+        return line
 
 
 def send_file(content: bytes, *, name: str, mime: str, inline: bool = False) -> HttpResponse:

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from ledger.accounts.access import needs_recent_login
 from ledger.accounts.models import Membership
 from ledger.accounts.permissions import Permission
 from ledger.error_texts import error_text
@@ -25,6 +26,7 @@ from ledger.views.erasure_words import describe_handouts, describe_lost, handout
 
 
 @needs(Permission.ERASE)
+@needs_recent_login
 @explain_trouble
 @require_http_methods(["GET", "HEAD", "POST"])
 def erase(request: HttpRequest, number: str) -> HttpResponse:
@@ -63,6 +65,7 @@ def _status(request: HttpRequest, error: Any) -> int:
 
 
 @needs(Permission.ERASE)
+@needs_recent_login
 @explain_trouble
 @require_http_methods(["GET", "HEAD", "POST"])
 def erase_member(request: HttpRequest, membership_id: int) -> HttpResponse:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
-from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from ledger.accounts.numbers import format_number
 from ledger.accounts.permissions import Permission
 from ledger.models import Statement
-from ledger.views.common import Page, needs, seller_of, text_parameter
+from ledger.views.common import Page, day_parameter, needs, seller_of, send_csv, text_parameter
 
 KINDS = {
     "image.registered": _("Registration"),
@@ -30,8 +27,6 @@ KINDS = {
 }
 COLUMNS = ["proof_number", "kind", "label", "outcome", "logged_at_utc", "entry", "leaf_hash", "by", "outdated_at_utc"]
 OUTDATED = "outdated"  # a filter of its own: such a line keeps its outcome
-# What a spreadsheet would run as a formula, the full-width forms included.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @needs(Permission.VIEW)
@@ -61,25 +56,8 @@ def history(request: HttpRequest) -> HttpResponse:
 def history_csv(request: HttpRequest) -> StreamingHttpResponse:
     """The same rows as CSV: UTF-8 with a mark for spreadsheets, everything quoted, no cell runs as a formula."""
     statements, _filters = _filtered(request)
-    writer = csv.writer(_Echo(), quoting=csv.QUOTE_ALL)
     rows = statements.order_by("-entry").iterator(chunk_size=1000)
-
-    def lines() -> Iterator[str]:
-        yield "\ufeff" + writer.writerow(COLUMNS)
-        for statement in rows:
-            yield writer.writerow([plain_cell(cell) for cell in _cells(statement)])
-
-    response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="originmark-history.csv"'
-    response["Cache-Control"] = "private, no-store"
-    return response
-
-
-class _Echo:
-    """A file whose write gives the line back instead of keeping it."""
-
-    def write(self, line: str) -> str:
-        return line
+    return send_csv("originmark-history.csv", COLUMNS, (_cells(statement) for statement in rows))
 
 
 def _cells(statement: Statement) -> list[str]:
@@ -94,11 +72,6 @@ def _cells(statement: Statement) -> list[str]:
         str(statement.actor or ""),
         statement.outdated_at.astimezone(UTC).isoformat(timespec="milliseconds") if statement.outdated_at else "",
     ]
-
-
-def plain_cell(text: str) -> str:
-    """The text so that no spreadsheet runs it."""
-    return "'" + text if text.startswith(FORMULA_STARTS) else text
 
 
 def _filtered(request: HttpRequest) -> tuple[QuerySet[Statement], dict[str, str]]:
@@ -116,21 +89,12 @@ def _filtered(request: HttpRequest) -> tuple[QuerySet[Statement], dict[str, str]
         rows = rows.filter(outcome=filters["outcome"])
     if filters["q"]:
         rows = rows.filter(label__icontains=filters["q"])
-    since, until = _day(filters["since"]), _day(filters["until"])
+    since, until = day_parameter(request, "since"), day_parameter(request, "until")
     if since:
         rows = rows.filter(logged_at__gte=since)
     if until:
         rows = rows.filter(logged_at__lt=until + timedelta(days=1))
     return rows, filters
-
-
-def _day(text: str) -> datetime | None:
-    """Midnight UTC of a date as written, None for anything else."""
-    try:
-        day = parse_date(text)
-    except ValueError:
-        return None
-    return datetime.combine(day, time(), UTC) if day and day < date.max else None
 
 
 def _chip_url(request: HttpRequest, kind: str) -> str:

@@ -17,7 +17,7 @@ from ledger.accounts.permissions import Permission
 from ledger.categories import load_categories
 from ledger.error_texts import error_text
 from ledger.forms import DerivativeForm, OriginalForm, RegisterForm, is_zip, read_upload
-from ledger.models import ImageFile, ImageState, Original
+from ledger.models import AccessKind, ImageFile, ImageState, Original
 from ledger.services.archives import enqueue_zip
 from ledger.services.blobs import read_blob
 from ledger.services.evidence import certificate_of, entry_zip, evidence_zip
@@ -34,7 +34,16 @@ from ledger.services.originals import (
 )
 from ledger.services.pictures import thumbnail
 from ledger.views.clocks import bracket_context
-from ledger.views.common import Page, explain_trouble, find_or_404, needs, seller_of, send_file, text_parameter
+from ledger.views.common import (
+    Page,
+    explain_trouble,
+    find_or_404,
+    needs,
+    note_access,
+    seller_of,
+    send_file,
+    text_parameter,
+)
 from ledger.views.erasure_words import describe_handouts
 
 # A page of them; the rest is in the orders they came from.
@@ -279,6 +288,7 @@ def original_file(request: HttpRequest, number: str) -> HttpResponse:
     rows = Original.objects.select_related("image__blob", "seller", "statement")
     found: Original = find_or_404(request, rows, number)
     record_handout(found.statement, FILE)
+    note_access(request, found.seller, AccessKind.ORIGINAL, found.number)
     return send_file(read_blob(found.image.blob), name=found.image.file_name, mime=found.image.mime)
 
 
@@ -302,11 +312,14 @@ def original_bundle(request: HttpRequest, number: str) -> HttpResponse:
         content = entry_zip(actor=request.user, statement=found.statement)  # type: ignore[arg-type]
         return send_file(content, name=f"originmark-{found.number}.zip", mime="application/zip")
     certificate = certificate_of(actor=request.user, original=found)  # type: ignore[arg-type]
+    with_original = request.GET.get("original") == "1"
     content = evidence_zip(
         actor=request.user,  # type: ignore[arg-type]
         certificate=certificate,
-        with_original=request.GET.get("original") == "1",
+        with_original=with_original,
     )
+    if with_original:
+        note_access(request, found.seller, AccessKind.BUNDLE_WITH_FILES, found.number)
     return send_file(content, name=f"originmark-{found.number}.zip", mime="application/zip")
 
 

@@ -17,7 +17,7 @@ from ledger.accounts.numbers import new_number, parse_number
 from ledger.accounts.permissions import Permission
 from ledger.error_texts import error_text
 from ledger.forms import SetFilesForm, SetForm
-from ledger.models import EvidenceSet, SetRole
+from ledger.models import AccessKind, EvidenceSet, SetRole
 from ledger.services.blobs import read_blob
 from ledger.services.evidence_sets import (
     MAX_FILE_BYTES,
@@ -35,7 +35,7 @@ from ledger.services.log import latest_checkpoint
 from ledger.services.originals import REJECTED, Upload
 from ledger.tlog.claims import MAX_ITEMS
 from ledger.views.clocks import bracket_context
-from ledger.views.common import Page, explain_trouble, find_or_404, needs, seller_of, send_file
+from ledger.views.common import Page, explain_trouble, find_or_404, needs, note_access, seller_of, send_file
 
 
 @needs(Permission.VIEW)
@@ -218,6 +218,8 @@ def set_evidence(request: HttpRequest, number: str) -> HttpResponse:
     except SetError as error:
         messages.error(request, f"{error_text(error.code).title} {error_text(error.code).advice}")
         return redirect("ledger:set", number=found.number)
+    if chosen:
+        note_access(request, found.seller, AccessKind.BUNDLE_WITH_FILES, found.number)
     return send_file(content, name=f"originmark-{found.number}.zip", mime="application/zip")
 
 
@@ -231,4 +233,5 @@ def set_file_download(request: HttpRequest, number: str, position: int) -> HttpR
     if file is None or file.is_erased:
         raise Http404
     content = set_file(actor=request.user, file=file)  # type: ignore[arg-type]
+    note_access(request, found.seller, AccessKind.EVIDENCE_FILE, found.number)
     return send_file(content, name=file.file_name.rsplit("/", 1)[-1], mime="application/octet-stream")

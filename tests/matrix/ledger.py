@@ -177,3 +177,5 @@ ROWS["ledger:metrics"] = (
 )  # asked from this machine, as tests do; tests/ledger/views/test_metrics.py has the rest
 ROWS["ledger:verify"] = public_form(data=not_evidence, ok=200)
 ROWS["ledger:certificate_public"] = public_page(make=sealed_original)
+ROWS["ledger:access_log"] = page(OWNERS)
+ROWS["ledger:access_log_csv"] = page(OWNERS)

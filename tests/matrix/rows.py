@@ -69,7 +69,16 @@ class LibraryRow:
     public: bool = True
 
 
-AnyRow = Row | LibraryRow
+@dataclass(frozen=True, slots=True)
+class ApiRow:
+    """An address for programs: the scope that each method needs. A session counts for nothing there."""
+
+    scopes: Mapping[str, str]
+    make: Make | None = None
+    public: bool = True  # for the login middleware; the token is checked by the view
+
+
+AnyRow = Row | LibraryRow | ApiRow
 
 
 def page(
@@ -116,5 +125,9 @@ def personal_form(*, data: Data | None = None, ok: int = 302) -> Row:
     return Row({"GET": 200, "POST": ok}, {"GET": None, "POST": None}, data=data)
 
 
-def personal_action(*, data: Data | None = None, ok: int = 302) -> Row:
-    return Row({"POST": ok}, {"POST": None}, data=data)
+def personal_page() -> Row:
+    return Row({"GET": 200}, {"GET": None})
+
+
+def personal_action(*, make: Make | None = None, data: Data | None = None, ok: int = 302) -> Row:
+    return Row({"POST": ok}, {"POST": None}, make=make, data=data)

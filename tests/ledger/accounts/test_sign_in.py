@@ -11,11 +11,12 @@ import time
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
 from django.core.cache import cache
 from django.urls import reverse
 
-from ledger.accounts.models import User
+from ledger.accounts.models import Invitation, Membership, Role, User
 from tests.factories import PASSWORD
 
 LOGIN = "account_login"
@@ -120,6 +121,52 @@ def test_limit_of_one_network_address_answers_429_in_words(client_of, db):
     assert "Wait a few minutes" in sign_in(client_of(), "n@example.org").text
 
 
+@pytest.mark.parametrize("email", ["alice@example.org", "nobody@example.org", "gone@example.org"])
+def test_a_wrong_password_costs_one_hash_whoever_is_named(client_of, alice, bob, email, monkeypatch):
+    """Hashing is nearly all of the time that an answer takes, so counting it is what can be promised about time."""
+    User.objects.filter(pk=bob.pk).update(email="gone@example.org", is_active=False)
+    hashed: list[str] = []
+    encode = MD5PasswordHasher.encode
+
+    def counted(self: MD5PasswordHasher, *args: str) -> str:
+        hashed.append("once")
+        return encode(self, *args)
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", counted)
+    sign_in(client_of(), email, "wrong password here")
+    assert len(hashed) == 1
+
+
+def test_sign_up_answers_alike_for_known_and_unknown(client_of, alice):
+    pages = [
+        client_of().post(reverse("account_signup"), {"email": email, "password1": PASSWORD}).text
+        for email in (alice.email, "nobody@example.org")
+    ]
+    stripped = [re.sub(r'name="csrfmiddlewaretoken" value="\w+"|"X-CSRFToken": "\w+"', "", page) for page in pages]
+    assert stripped[0] == stripped[1]
+
+
+def test_a_forgotten_password_sends_one_message_whoever_is_named(client_of, alice):
+    for email in (alice.email, "nobody@example.org"):
+        mail.outbox.clear()
+        client_of().post(reverse("account_reset_password"), {"email": email})
+        assert len(mail.outbox) == 1
+
+
+def test_a_pause_for_one_address_is_none_for_another(client_of, alice, bob):
+    for _attempt in range(5):
+        sign_in(client_of(), alice.email, "wrong password here")
+    assert sign_in(client_of(), bob.email).url == "/"
+
+
+def test_passphrases_of_two_hundred_characters_work_and_are_not_cut(client_of, alice):
+    long = "correct horse battery staple " * 7
+    alice.set_password(long)
+    alice.save()
+    assert sign_in(client_of(), alice.email, long[:-2]).status_code == 200
+    assert sign_in(client_of(), alice.email, long).url == "/"
+
+
 @pytest.mark.parametrize("email", ["alice@example.org", "nobody@example.org"])
 def test_forgotten_password_answers_alike(client_of, alice, email):
     answer = client_of().post(reverse("account_reset_password"), {"email": email})
@@ -221,6 +268,31 @@ def test_other_roles_may_go_on_without(client_of, bob, public):
     assert client_of(bob).get(reverse("accounts:profile")).status_code == 200
 
 
+def test_site_staff_of_a_public_site_needs_one_too(client_of, bob, public):
+    User.objects.filter(pk=bob.pk).update(is_site_staff=True)
+    assert client_of(bob).get(reverse("accounts:profile")).url == reverse("mfa_index")
+
+
+@pytest.mark.parametrize("name", ["account_change_password", "account_email", "accounts:profile", "ledger:originals"])
+def test_nothing_but_the_second_step_opens_before_it_is_set_up(client_of, alice, public, name):
+    assert client_of(alice).get(reverse(name)).url == reverse("mfa_index")
+
+
+def test_recovery_codes_alone_are_no_second_step(client_of, alice, public):
+    Authenticator.objects.create(user=alice, type=Authenticator.Type.RECOVERY_CODES, data={"seed": "x"})
+    assert client_of(alice).get(reverse("accounts:team")).url == reverse("mfa_index")
+
+
+def test_what_strangers_may_open_stays_open(client_of, alice, log, public):
+    assert client_of(alice).get(reverse("ledger:verify")).status_code == 200
+
+
+def test_the_owner_sets_it_up_and_goes_on(client_of, alice, public):
+    client = client_of(alice)
+    enrol(client)
+    assert client.get(reverse("accounts:team")).status_code == 200
+
+
 def test_owner_of_a_local_site_is_not_asked(client_of, alice):
     assert client_of(alice).get(reverse("accounts:team")).status_code == 200
 
@@ -230,3 +302,45 @@ def test_strangers_choose_their_language(client_of, db):
     answer = client.post(reverse("set_language"), {"language": "en", "next": reverse(LOGIN)})
     assert answer.url == reverse(LOGIN)
     assert client.cookies["django_language"].value == "en"
+
+
+# What cannot be taken back asks again ------------------------------------------------------------------------------
+
+
+def age_sign_in(client, seconds: float) -> None:
+    session = client.session
+    for record in session["account_authentication_methods"]:
+        record["at"] -= seconds
+    session.save()
+
+
+IRREVERSIBLE = ["accounts:team", "accounts:change_role", "accounts:remove_member", "ledger:erase_member"]
+
+
+@pytest.mark.parametrize("name", IRREVERSIBLE)
+def test_an_old_sign_in_is_asked_for_the_password_again(client_of, alice, bob, log, settings, name):
+    membership = Membership.objects.get(user=bob).pk
+    url = reverse(name, args=[membership] if name != "accounts:team" else [])
+    client = client_of(alice)
+    age_sign_in(client, settings.ACCOUNT_REAUTHENTICATION_TIMEOUT + 1)
+    answer = client.post(url, {"email": "x@example.org", "role": "viewer", "reason": "request"})
+    assert answer.url.startswith(reverse("account_reauthenticate"))
+    assert Membership.objects.filter(user=bob, role=Role.VIEWER).exists()
+    assert not Invitation.objects.filter(email="x@example.org").exists()
+
+
+def test_after_the_password_the_same_thing_is_done_without_asking_twice(client_of, alice, bob, settings):
+    client = client_of(alice)
+    age_sign_in(client, settings.ACCOUNT_REAUTHENTICATION_TIMEOUT + 1)
+    url = reverse("accounts:change_role", args=[Membership.objects.get(user=bob).pk])
+    again = client.post(url, {"role": "operator"}).url
+    assert client.post(again, {"password": "another password"}).status_code == 200
+    assert Membership.objects.get(user=bob).role == Role.VIEWER
+    client.post(again, {"password": PASSWORD})
+    assert Membership.objects.get(user=bob).role == Role.OPERATOR
+
+
+def test_reading_is_never_asked_again(client_of, alice, settings):
+    client = client_of(alice)
+    age_sign_in(client, 10**6)
+    assert client.get(reverse("accounts:team")).status_code == 200

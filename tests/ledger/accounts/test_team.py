@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from allauth.mfa.models import Authenticator
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.urls import reverse
+from django.utils import timezone
 
 from ledger.accounts import services
 from ledger.accounts.models import Invitation, Membership, Role, User
@@ -80,6 +82,26 @@ def test_withdrawn_link_no_longer_works(client_of, alice, seller):
     url = reverse("accounts:withdraw_invitation", args=[new.invitation.number])
     assert client_of(alice).post(url).status_code == 302
     assert client_of().get(reverse("accounts:join", args=[new.token])).status_code == 404
+
+
+def test_a_new_link_replaces_one_that_is_too_old(client_of, alice, seller):
+    old = services.invite(actor=alice, seller=seller, email="new@example.org", role=Role.OPERATOR)
+    Invitation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    client = client_of(alice)
+    assert "Too old" in client.get(reverse("accounts:team")).text
+    client.post(reverse("accounts:renew_invitation", args=[old.invitation.number]))
+    page = client.get(reverse("accounts:team")).text
+    link = link_on(page)
+    assert client_of().get(link).status_code == 200
+    assert client_of().get(reverse("accounts:join", args=[old.token])).status_code == 404
+    assert Invitation.objects.open().get().role == Role.OPERATOR
+
+
+def test_a_used_or_withdrawn_link_is_not_made_anew(client_of, alice, seller):
+    new = services.invite(actor=alice, seller=seller, email="new@example.org", role=Role.VIEWER)
+    Invitation.objects.update(withdrawn_at=timezone.now())
+    client_of(alice).post(reverse("accounts:renew_invitation", args=[new.invitation.number]))
+    assert Invitation.objects.count() == 1
 
 
 def test_role_changes_at_once(client_of, alice, bob):

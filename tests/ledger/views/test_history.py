@@ -8,7 +8,8 @@ import io
 import pytest
 
 from ledger.models import Original, Statement
-from ledger.views.history import COLUMNS, plain_cell
+from ledger.views.common import plain_cell
+from ledger.views.history import COLUMNS
 from tests.factories import register, register_one
 from tests.images import jpeg_bytes, product_photo
 
