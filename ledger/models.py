@@ -401,14 +401,22 @@ class Certificate(models.Model):
     sha256 = models.BinaryField(max_length=SHA256_BYTES)
     layout_version = models.SmallIntegerField()
     stage = models.SmallIntegerField(default=0)  # how far outside time had proven it then: more makes a new one
+    # PAdES B-LTA: a second row beside the one first handed out, whose signature and pages it has.
+    is_archival = models.BooleanField(default=False)
+    room_bytes = models.IntegerField(default=0)  # left in the signature for a time-stamp; 0: cannot become archival
+    signature_token = models.BinaryField(default=b"")  # over the signature, once an authority has answered
+    time_authority = models.ForeignKey(TimeAuthority, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = SellerQuerySet.as_manager()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["statement", "layout_version", "stage"], name="certificate_once_per_stage")
+            models.UniqueConstraint(
+                fields=["statement", "layout_version", "stage", "is_archival"], name="certificate_once_per_stage"
+            )
         ]
+        indexes = [models.Index(fields=["is_archival", "-id"], name="certificate_by_archival")]
 
     def __str__(self) -> str:
         return f"certificate of #{self.statement_id}"

@@ -4,6 +4,7 @@ from typing import Any
 
 from ledger.services import archives
 from ledger.services.anchoring import STAMP_JOB, stamp, stamp_if_due
+from ledger.services.archiving import ARCHIVE_JOB, archive_certificates, archive_if_due
 from ledger.services.erasure import CLEAN_JOB, clean_up, sweep_erasures
 from ledger.services.health import keep_look
 from ledger.services.job_context import JobContext
@@ -46,6 +47,11 @@ def stamp_checkpoint(ctx: JobContext, at_request: bool = False) -> dict[str, int
     return {"tokens": len(stamp(at_request=at_request))}
 
 
+@job(ARCHIVE_JOB, timeout_s=300)
+def archive(ctx: JobContext) -> dict[str, int]:
+    return {"archived": archive_certificates()}
+
+
 # Not behind an import: what was erased is still in old pages of the database until then.
 @job(CLEAN_JOB, timeout_s=590)
 def clean_after_erasure(ctx: JobContext, erasure_id: int) -> dict[str, str]:
@@ -57,6 +63,7 @@ periodic("lost jobs", interval_s=2)(sweep_jobs)
 periodic("checkpoint", interval_s=5)(seal_if_due)
 periodic("witnesses", interval_s=5)(cosign_if_due)
 periodic("outside time", interval_s=5)(stamp_if_due)
+periodic("archival certificates", interval_s=5)(archive_if_due)
 periodic("sealed pictures", interval_s=60)(sweep_pictures)
 periodic("missing features", interval_s=30)(sweep_features)
 periodic("unfinished erasures", interval_s=60)(sweep_erasures)

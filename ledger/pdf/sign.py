@@ -44,6 +44,7 @@ FIELD_NAME = "Originmark"
 DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 VALID_DAYS = 3650
 MAX_P256_SIGNATURE_BYTES = 72
+MAX_CONTAINER_BYTES = 1536  # of a signature with our certificate, whose name is the log's origin
 
 
 class DocumentSigner(NamedTuple):
@@ -100,7 +101,7 @@ def certificate_der(cert_pem: bytes) -> bytes:
     return bytes(der)
 
 
-class _Writer(IncrementalPdfFileWriter):  # type: ignore[misc]
+class Writer(IncrementalPdfFileWriter):  # type: ignore[misc]
     """pyHanko's writer without its clock and its random file id: the two hooks that would break repeatability."""
 
     @classmethod
@@ -154,8 +155,13 @@ def _load_signer(key_pem: bytes, cert_pem: bytes) -> _EcdsaSigner:
     return _EcdsaSigner(key, asn1_x509.Certificate.load(certificate_der(cert_pem)))
 
 
-def sign_pdf(pdf: bytes, *, key_pem: bytes, cert_pem: bytes, reason: str, signed_at: datetime) -> bytes:
-    """The PDF with one PAdES B-B signature over all of it, or SigningFailedError; same arguments, same bytes."""
+def sign_pdf(
+    pdf: bytes, *, key_pem: bytes, cert_pem: bytes, reason: str, signed_at: datetime, room_bytes: int = 0
+) -> bytes:
+    """The PDF with one PAdES B-B signature over all of it, or SigningFailedError; same arguments, same bytes.
+
+    room_bytes: left in the signature's container for a time-stamp that may come later (ledger/pdf/archive.py).
+    """
     signer = _load_signer(key_pem, cert_pem)
     metadata = PdfSignatureMetadata(
         field_name=FIELD_NAME,
@@ -172,9 +178,11 @@ def sign_pdf(pdf: bytes, *, key_pem: bytes, cert_pem: bytes, reason: str, signed
         readable_field_name="Digital signature of this document",
     )
     try:
-        writer = _Writer(io.BytesIO(pdf))
+        writer = Writer(io.BytesIO(pdf))
         out = io.BytesIO()
-        _Session(metadata, signer=signer, new_field_spec=field, signed_at=signed_at).sign_pdf(writer, output=out)
+        session = _Session(metadata, signer=signer, new_field_spec=field, signed_at=signed_at)
+        reserved = 2 * (MAX_CONTAINER_BYTES + room_bytes) if room_bytes else None  # hexadecimal digits
+        session.sign_pdf(writer, output=out, bytes_reserved=reserved)
         return out.getvalue()
     except (PdfError, SigningError, ValueError) as error:
         raise SigningFailedError(str(error)) from error

@@ -24,7 +24,8 @@ _TIME_MARKS = [4, 7, 10, 13, 16, 19, 23]
 _TIME_PARTS = ((0, 4), (5, 2), (8, 2), (11, 2), (14, 2), (17, 2))  # year to second: where, how many digits
 _NO_MARKS = str.maketrans("", "", "-T:.")
 _ZERO = np.uint8(ord("0"))
-_IS_HEX = np.isin(np.arange(256), np.frombuffer(b"0123456789abcdef", np.uint8))
+_A = np.uint8(ord("a"))
+_TO_HOUR = 13  # characters of a time up to its hour: the same in nearly every batch
 _TAIL = b'","v":1,"who":"'
 
 
@@ -147,7 +148,8 @@ class _Columns:
         ):
             yield table[:, start:stop] == self.sample[start:stop]
         for start in (self.claim, self.who):
-            yield _IS_HEX[table[:, start : start + _HEX]]
+            digits = np.ascontiguousarray(table[:, start : start + _HEX])
+            yield (digits - _ZERO < 10) | (digits - _A < 6)
         yield _number(table[:, self.seq : self.seq + self.digits]) == seqs
         yield from self._looks_at_time(table[:, self.ts : self.ts + _TIME])
 
@@ -155,14 +157,21 @@ class _Columns:
         """The calendar up to the 28th of a month; the days after it are left to check_entry."""
         digits = ts[:, _TIME_DIGITS]
         yield digits - _ZERO < 10
+        yield ts[:, _TIME_MARKS] == np.frombuffer(b"--T::.Z", np.uint8)
+        if (ts[:, :_TO_HOUR] == ts[0, :_TO_HOUR]).all():  # day and hour are those of the sample, which was parsed
+            yield ts[:, [14, 17]] < _ZERO + 6
+            return
         year, month, day, hour, minute, second = (_number(ts[:, at : at + n]) for at, n in _TIME_PARTS)
         yield (year >= 1970) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 28)
         yield (hour < 24) & (minute < 60) & (second < 60)
-        yield ts[:, _TIME_MARKS] == np.frombuffer(b"--T::.Z", np.uint8)
 
     def times(self, table: Bytes2d) -> NDArray[np.int64]:
         """The time of each row as one number that orders as the text does."""
-        return _number(table[:, self.ts : self.ts + _TIME][:, _TIME_DIGITS])
+        ts = table[:, self.ts : self.ts + _TIME]
+        if (ts[:, :_TO_HOUR] == ts[0, :_TO_HOUR]).all():
+            first = _number(ts[:1, _TIME_DIGITS[:10]])
+            return first * 10**7 + _number(ts[:, _TIME_DIGITS[10:]])
+        return _number(ts[:, _TIME_DIGITS])
 
 
 def _number(digits: Bytes2d) -> NDArray[np.int64]:

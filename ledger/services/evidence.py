@@ -34,6 +34,7 @@ from ledger.pdf.documents import (
 from ledger.pdf.render import render_certificate
 from ledger.pdf.sign import sign_pdf
 from ledger.services import keys
+from ledger.services.authorities import askable
 from ledger.services.blobs import read_blob, seal_files
 from ledger.services.handouts import BUNDLE, BUNDLE_WITH_FILES, record_handout
 from ledger.services.log import cosignature_lines, covering_checkpoint, log_head, own_policy, proof_of
@@ -44,7 +45,9 @@ from ledger.tlog import bundle, entry, note
 from ledger.tlog.proof import Proof
 
 LAYOUT_VERSION = 1  # a new layout is a new certificate; the old one stays as it was handed out
+LATER_CLOCK = 2  # the bit of a stage that says: it states an outside reading after its entry
 REASON = "Originality evidence"
+ROOM_BYTES = 6 * 1024  # in a signature, for the time-stamp that archiving adds: authorities seen write 3 to 6 kB
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 
 Render = Callable[[Common, Sequence[Attachment]], bytes]
@@ -97,14 +100,15 @@ def issue(statement: Statement, render: Render) -> Certificate:
     if statement.erasure_id is not None:
         raise ErasedError
     issued = Certificate.objects.filter(statement=statement, layout_version=LAYOUT_VERSION).select_related("blob")
-    found = issued.order_by("-stage").first()
+    found = issued.order_by("-stage", "-is_archival").first()
     if found is not None and found.stage >= _stage(outside_time(statement.entry_id)):
         return found
     evidence = evidence_of(statement)
     stage = _stage(evidence.outside)
     issued_at = timezone.now().replace(microsecond=0)
     attachment = Attachment(BUNDLE_NAME, "application/zip", bundle.format_bundle(core_files(evidence)))
-    pdf = _sign(render(common_part(evidence, issued_at), [attachment]), issued_at)
+    room = ROOM_BYTES if askable() else 0
+    pdf = _sign(render(common_part(evidence, issued_at), [attachment]), issued_at, room)
     assert statement.seller is not None  # noqa: S101 - only sellers' statements get certificates
     (blob,) = seal_files(seller=statement.seller, contents=[pdf])
     try:
@@ -118,10 +122,11 @@ def issue(statement: Statement, render: Render) -> Certificate:
                 sha256=hashlib.sha256(pdf).digest(),
                 layout_version=LAYOUT_VERSION,
                 stage=stage,
+                room_bytes=room,
                 created_at=issued_at,
             )
     except IntegrityError:  # somebody asked at the same moment; theirs was handed out first
-        return issued.get(stage=stage)
+        return issued.get(stage=stage, is_archival=False)
 
 
 def assured_level(outside: Outside) -> int:
@@ -132,15 +137,15 @@ def assured_level(outside: Outside) -> int:
 
 def _stage(outside: Outside) -> int:
     """Grows with what is proven: a certificate of a higher stage replaces one of a lower."""
-    return (assured_level(outside) - CHECKPOINT_SIGNED) * 4 + 2 * bool(outside.later) + bool(outside.earlier)
+    return (assured_level(outside) - CHECKPOINT_SIGNED) * 4 + LATER_CLOCK * bool(outside.later) + bool(outside.earlier)
 
 
-def _sign(pdf: bytes, signed_at: datetime) -> bytes:
+def _sign(pdf: bytes, signed_at: datetime, room_bytes: int = 0) -> bytes:
     signer = keys.document_signer()
     if signer is None:
         raise keys.KeyMissingError(keys.DOCUMENT_KEY)
     key_pem, cert_pem = signer
-    return sign_pdf(pdf, key_pem=key_pem, cert_pem=cert_pem, reason=REASON, signed_at=signed_at)
+    return sign_pdf(pdf, key_pem=key_pem, cert_pem=cert_pem, reason=REASON, signed_at=signed_at, room_bytes=room_bytes)
 
 
 def common_part(evidence: Evidence, issued_at: datetime) -> Common:

@@ -2,6 +2,7 @@
 
 The first to come leads: it takes the head, does everybody's work in order, commits, and then wakes them; whoever comes
 meanwhile waits for the next round, led by one of them. Across processes the locked head keeps the rounds in one line.
+Writers that do the same to different things (in_batch) are done by one call, with one statement per table for all.
 A result is handed out only after COMMIT. What one writer's work raises is that writer's alone; what the database
 itself reports (full disk, lost connection, lock timeout) ends the round for all of them, and nothing of it is kept.
 """
@@ -9,8 +10,9 @@ itself reports (full disk, lost connection, lock timeout) ends the round for all
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, TypeVar
 
 from django.db import DatabaseError, IntegrityError, connection, transaction
@@ -19,15 +21,19 @@ from ledger.models import LogHead
 from ledger.services.log import lock_head
 
 T = TypeVar("T")
+ItemT = TypeVar("ItemT")
 Work = Callable[[LogHead], T]
+# Does the same for several items and returns one result for each; may be called again after its savepoint is undone.
+BatchWork = Callable[[LogHead, Sequence[ItemT]], Sequence[T]]
 MAX_ROUND = 64  # writers of one round: bounds how long the head is held, and how much one bad disk can refuse
 
 
 @dataclass(slots=True, eq=False)
 class _Ticket:
-    """One writer's work, and what became of it."""
+    """One writer's work, done for its item together with that of others, and what became of it."""
 
-    work: Work[Any]
+    work: BatchWork[Any, Any]
+    item: Any
     turn: threading.Event = field(default_factory=threading.Event)  # done, or now the leader
     is_done: bool = False
     result: Any = None
@@ -42,8 +48,8 @@ class _Line:
         self._waiting: list[_Ticket] = []
         self._has_leader = False
 
-    def run(self, work: Work[T]) -> T:
-        ticket = _Ticket(work)
+    def run(self, work: BatchWork[ItemT, T], item: ItemT) -> T:
+        ticket = _Ticket(work, item)
         with self._mutex:
             self._waiting.append(ticket)
             leads = not self._has_leader
@@ -97,21 +103,45 @@ def _commit(members: list[_Ticket]) -> None:
     with transaction.atomic():
         head = lock_head()
         if len(members) == 1:
-            members[0].result = members[0].work(head)
+            _do(members, head)
             return
-        for ticket in members:
-            try:
-                with transaction.atomic():
-                    ticket.result = ticket.work(head)
-            except IntegrityError as error:
-                ticket.error = error
-            except DatabaseError:
-                # SQLite may have rolled everything back by itself: nothing after this could be relied on.
-                raise
-            except Exception as error:  # noqa: BLE001 - the writer's own, raised again in its thread
-                ticket.error = error
-            if ticket.error is not None:
-                head = lock_head()  # the failed work may have moved ours
+        for run in _runs(members):
+            head = _do_apart(run, head)
+
+
+def _runs(members: list[_Ticket]) -> Iterator[list[_Ticket]]:
+    """Neighbours with the same work."""
+    for _work, run in groupby(members, key=lambda ticket: ticket.work):
+        yield list(run)
+
+
+def _do_apart(run: list[_Ticket], head: LogHead) -> LogHead:
+    """One run in a savepoint of its own; when it fails, each of its members alone. Returns the head to go on with."""
+    try:
+        with transaction.atomic():
+            _do(run, head)
+    except IntegrityError as error:
+        failure: Exception = error
+    except DatabaseError:
+        # SQLite may have rolled everything back by itself: nothing after this could be relied on.
+        raise
+    except Exception as error:  # noqa: BLE001 - the writer's own, raised again in its thread
+        failure = error
+    else:
+        return head
+    head = lock_head()  # the failed work may have moved ours
+    if len(run) == 1:
+        run[0].error = failure
+        return head
+    for ticket in run:
+        head = _do_apart([ticket], head)
+    return head
+
+
+def _do(run: list[_Ticket], head: LogHead) -> None:
+    results = run[0].work(head, [ticket.item for ticket in run])
+    for ticket, result in zip(run, results, strict=True):
+        ticket.result = result
 
 
 _line = _Line()
@@ -122,7 +152,16 @@ def in_group(work: Work[T]) -> T:
 
     Inside a transaction of the caller's own it is simply done there: the caller commits.
     """
+    return in_batch(lambda head, _items: [work(head)], None)
+
+
+def in_batch(work: BatchWork[ItemT, T], item: ItemT) -> T:
+    """The same for work that takes the items of several writers at once; the result for this item.
+
+    Writers that pass the same function share its call. When that raises, its changes are undone and each item is done
+    alone, so the error meets the writer whose item it is.
+    """
     if connection.in_atomic_block:
         with transaction.atomic():
-            return work(lock_head())
-    return _line.run(work)
+            return work(lock_head(), [item])[0]
+    return _line.run(work, item)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
@@ -20,7 +21,7 @@ from ledger.accounts.models import Seller, User
 from ledger.accounts.numbers import new_number
 from ledger.accounts.permissions import Permission, require_permission
 from ledger.models import Checkpoint, Cosignature, Entry, LogHead, Statement, TreeNode
-from ledger.services import keys
+from ledger.services import keys, log_rows
 from ledger.services.identity import system_identity
 from ledger.services.key_registry import KeyState, active_signers, log_keys
 from ledger.services.log_state import require_current
@@ -56,6 +57,15 @@ class Draft:
     number: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one writer appends: on whose behalf, by whom, and its drafts in order."""
+
+    seller: Seller | None
+    actor: User | None
+    drafts: Sequence[Draft]
+
+
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -85,15 +95,23 @@ def append_statements(
     Must be called inside transaction.atomic(); the receipt counts only after that transaction is committed. Request
     ids must be new for the seller: look after the head is locked, i.e. call lock_head() first and pass the head.
     """
-    head = head or lock_head()
-    drafts = [*_clock_anomaly(head, clock()), *drafts]
-    entries, statements, nodes = _build(head, seller, actor, drafts, clock())
-    Entry.objects.bulk_create(entries)
-    Statement.objects.bulk_create(statements)
-    if nodes:
-        TreeNode.objects.bulk_create(nodes)
-    head.save(update_fields=["size", "prev", "frontier", "last_ms"])
-    return [statement for statement in statements if statement.kind != CLOCK_ANOMALY]
+    (statements,) = append_batches(head or lock_head(), [Batch(seller, actor, drafts)], clock=clock)
+    return statements
+
+
+def append_batches(
+    head: LogHead, batches: Sequence[Batch], *, clock: Callable[[], int] = now_ms
+) -> list[list[Statement]]:
+    """Append what several writers have to say, in order, with one statement per table; their statements by batch."""
+    anomaly = Batch(None, None, _clock_anomaly(head, clock()))
+    entries, rows, nodes = _build(head, [anomaly, *batches], clock())
+    log_rows.insert_log_rows(entries, nodes)
+    statements = log_rows.insert_statements(rows)
+    log_rows.write_head(head)
+    for statement, row in zip(statements, entries, strict=True):
+        statement.entry = log_rows.entry_of(row)
+    rest = iter(statements[len(anomaly.drafts) :])
+    return [list(islice(rest, len(batch.drafts))) for batch in batches]
 
 
 def lock_head() -> LogHead:
@@ -101,7 +119,7 @@ def lock_head() -> LogHead:
 
     LogBehindError for the head of an older copy of the log.
     """
-    head = LogHead.objects.select_for_update().first()
+    head = log_rows.locked_head()
     if head is None:
         raise LogNotReadyError("the log has not been created; start once with: manage.py up")
     require_current(head)
@@ -123,48 +141,51 @@ def _clock_anomaly(head: LogHead, now: int) -> list[Draft]:
 
 
 def _build(
-    head: LogHead, seller: Seller | None, actor: User | None, drafts: Sequence[Draft], now: int
-) -> tuple[list[Entry], list[Statement], list[TreeNode]]:
+    head: LogHead, batches: Sequence[Batch], now: int
+) -> tuple[list[log_rows.Row], list[dict[str, Any]], list[log_rows.Row]]:
+    """Rows of entries, statements and tree nodes for these drafts; moves the head over them."""
     frontier = merkle.Frontier.from_bytes(head.size, bytes(head.frontier))
     head.last_ms = max(now, head.last_ms)
     stamp, logged_at, prev = entry.format_utc_ms(head.last_ms), as_datetime(head.last_ms), bytes(head.prev)
-    entries, statements, nodes = [], [], []
-    for draft in drafts:
+    entries: list[log_rows.Row] = []
+    statements: list[dict[str, Any]] = []
+    nodes: list[log_rows.Row] = []
+    for batch, draft in ((writer, draft) for writer in batches for draft in writer.drafts):
         claims.validate_claim(draft.kind, draft.claim)
+        claim, identity = entry.canonical_json(draft.claim), entry.canonical_json(draft.identity)
+        seq = frontier.size
         body = entry.format_entry(
             entry.Entry(
-                claim=entry.claim_hash(draft.claim),
+                claim=entry.claim_digest(claim),
                 kind=draft.kind,
                 log=head.origin,
                 prev=prev,
-                seq=frontier.size,
+                seq=seq,
                 ts=stamp,
-                who=entry.identity_hash(draft.identity),
+                who=entry.identity_digest(identity),
             )
         )
         prev = merkle.leaf_hash(body)
-        entries.append(Entry(seq=frontier.size, body=body, leaf_hash=prev))
-        statements.append(_statement(entries[-1], draft, seller, actor, logged_at))
-        completed = frontier.append(prev)
-        nodes += [TreeNode(level=node.tile_level, index=node.index, hash=node.hash) for node in completed]
+        entries.append((seq, body, prev))
+        statements.append(_statement(seq, batch, draft, logged_at) | {"claim": claim, "identity": identity})
+        nodes += [(node.tile_level, node.index, node.hash) for node in frontier.append(prev)]
     head.size, head.prev, head.frontier = frontier.size, prev, frontier.to_bytes()
     return entries, statements, nodes
 
 
-def _statement(row: Entry, draft: Draft, seller: Seller | None, actor: User | None, logged_at: datetime) -> Statement:
-    return Statement(
-        entry=row,
-        number=draft.number or new_number(),
-        seller=None if draft.kind == CLOCK_ANOMALY else seller,
-        actor=actor,
-        kind=draft.kind,
-        request_id=draft.request_id,
-        claim=entry.canonical_json(draft.claim),
-        identity=entry.canonical_json(draft.identity),
-        logged_at=logged_at,
-        label=draft.label[:255],
-        outcome=draft.outcome,
-    )
+def _statement(seq: int, batch: Batch, draft: Draft, logged_at: datetime) -> dict[str, Any]:
+    """The columns of a statement beside its two documents."""
+    return {
+        "entry_id": seq,
+        "number": draft.number or new_number(),
+        "seller_id": batch.seller.pk if batch.seller else None,
+        "actor_id": batch.actor.pk if batch.actor else None,
+        "kind": draft.kind,
+        "request_id": draft.request_id,
+        "logged_at": logged_at,
+        "label": draft.label[:255],
+        "outcome": draft.outcome,
+    }
 
 
 # Checkpoints ----------------------------------------------------------------------------------------------------

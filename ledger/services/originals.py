@@ -19,11 +19,11 @@ from ledger.accounts.permissions import Permission, require_permission
 from ledger.imaging.errors import ImagingError
 from ledger.imaging.scan import FileScan, scan_picture
 from ledger.models import Blob, ImageFile, LogHead, Original, Statement
-from ledger.services.blobs import seal_files
-from ledger.services.group_commit import in_group
+from ledger.services.blobs import batched, seal_files
+from ledger.services.group_commit import in_batch
 from ledger.services.identity import identity_document
 from ledger.services.jobs import enqueue_job
-from ledger.services.log import Draft, append_statements
+from ledger.services.log import Batch, Draft, append_batches
 from ledger.signals import originals_filed
 from ledger.tlog.claim_documents import ClaimItem, image_registered_claim
 
@@ -98,18 +98,11 @@ def _register_batch(
     known = _Known(seller, admitted)
     fresh = _first_of_each(item for item in admitted if item not in known)
     blobs = seal_files(seller=seller, contents=[item.upload.content for item in fresh])
-
-    def record(head: LogHead) -> tuple[_Known, list[tuple[_Admitted, Blob]], dict[bytes, Original]]:
-        known = _Known(seller, admitted)  # somebody else may have been first while we wrote
-        unsealed = [(item, blob) for item, blob in zip(fresh, blobs, strict=True) if item not in known]
-        return known, unsealed, _create_rows(head, actor, seller, unsealed, category, store)
-
-    known, unsealed, created = in_group(record)
-    firsts = {item.position for item, _blob in unsealed}
-    found = _by_digest(seller, known.digests | {known.by_request[r] for r in known.by_request}) | created
-    by_request = known.by_request | {item.upload.request_id: item.sha256 for item, _ in unsealed}
+    sealed = list(zip(fresh, blobs, strict=True))
+    recorded = in_batch(_record, _Request(actor, seller, category, store, admitted, sealed))
+    found = _by_digest(seller, recorded.earlier) | recorded.created
     for item in admitted:
-        answers[item.position] = _answer(item, found, by_request, is_first=item.position in firsts)
+        answers[item.position] = _answer(item, found, recorded)
     return [answers[position] for position in range(len(uploads))]
 
 
@@ -127,14 +120,12 @@ def _admit(uploads: Sequence[Upload], refusals: dict[int, Registration]) -> list
     return admitted
 
 
-def _answer(
-    item: _Admitted, found: dict[bytes, Original], by_request: dict[str, bytes], *, is_first: bool
-) -> Registration:
+def _answer(item: _Admitted, found: dict[bytes, Original], recorded: _Recorded) -> Registration:
     """The receipt of one admitted file. A request id that already stands for other bytes is refused by name."""
-    earlier = by_request.get(item.upload.request_id) if item.upload.request_id else None
+    earlier = recorded.by_request.get(item.upload.request_id) if item.upload.request_id else None
     if earlier is not None and earlier != item.sha256:
         return Registration(item.upload.file_name, REJECTED, item.sha256, code=REQUEST_ID_REUSED)
-    status = REGISTERED if is_first else EXISTING
+    status = REGISTERED if item.position in recorded.firsts else EXISTING
     return Registration(item.upload.file_name, status, item.sha256, found[item.sha256])
 
 
@@ -152,6 +143,11 @@ class _Known:
 
     def __contains__(self, item: _Admitted) -> bool:
         return item.sha256 in self.digests or item.upload.request_id in self.by_request
+
+    def add(self, item: _Admitted) -> None:
+        self.digests.add(item.sha256)
+        if item.upload.request_id:
+            self.by_request[item.upload.request_id] = item.sha256
 
 
 def _by_digest(seller: Seller, digests: Iterable[bytes]) -> dict[bytes, Original]:
@@ -174,29 +170,89 @@ def _first_of_each(items: Iterable[_Admitted]) -> list[_Admitted]:
     return first
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What one writer wants on record: its files, those of them that were new when they were stored, and their blobs."""
+
+    actor: User | None
+    seller: Seller
+    category: str
+    store: Store | None
+    admitted: Sequence[_Admitted]
+    sealed: Sequence[tuple[_Admitted, Blob]]
+
+
+@dataclass(slots=True)
+class _Recorded:
+    """What became of a request: positions of the files it registered, their originals, and digests known before."""
+
+    firsts: set[int]
+    earlier: set[bytes]
+    by_request: dict[str, bytes]
+    created: dict[bytes, Original]
+
+
+def _record(head: LogHead, requests: Sequence[_Request]) -> list[_Recorded]:
+    """Entries, documents, files, originals and jobs of several requests; runs in the transaction that holds the head.
+
+    Each request sees what those before it register, so two that bring the same bytes make one entry.
+    """
+    known = {seller.pk: _Known(seller, _all_of(seller, requests)) for seller in {r.seller for r in requests}}
+    recorded, fresh = [], []
+    for request in requests:
+        mine = known[request.seller.pk]
+        earlier = {item.sha256 for item in request.admitted} & mine.digests
+        earlier |= {mine.by_request[r] for item in request.admitted if (r := item.upload.request_id) in mine.by_request}
+        unsealed = [(item, blob) for item, blob in request.sealed if item not in mine]
+        for item, _blob in unsealed:
+            mine.add(item)
+        firsts = {item.position for item, _blob in unsealed}
+        recorded.append(_Recorded(firsts, earlier, dict(mine.by_request), {}))
+        fresh.append(unsealed)
+    for outcome, created in zip(recorded, _create_rows(head, requests, fresh), strict=True):
+        outcome.created = created
+    return recorded
+
+
+def _all_of(seller: Seller, requests: Sequence[_Request]) -> list[_Admitted]:
+    return [item for request in requests if request.seller == seller for item in request.admitted]
+
+
 def _create_rows(
-    head: LogHead,
-    actor: User | None,
-    seller: Seller,
-    sealed: Sequence[tuple[_Admitted, Blob]],
-    category: str,
-    store: Store | None,
-) -> dict[bytes, Original]:
-    """Entries, documents, files and originals of one batch; runs inside the transaction that holds the head."""
-    if not sealed:
-        return {}
-    drafts = [_draft(actor, seller, item) for item, _blob in sealed]
-    statements = append_statements(seller=seller, actor=actor, drafts=drafts, head=head)
-    Blob.objects.bulk_create([blob for _item, blob in sealed])
+    head: LogHead, requests: Sequence[_Request], fresh: Sequence[Sequence[tuple[_Admitted, Blob]]]
+) -> list[dict[bytes, Original]]:
+    """The rows of what is new in each request, one statement per table; originals by digest."""
+    if not any(fresh):
+        return [{} for _request in requests]
+    batches = [
+        Batch(request.seller, request.actor, [_draft(request.actor, request.seller, item) for item, _blob in sealed])
+        for request, sealed in zip(requests, fresh, strict=True)
+    ]
+    statements = append_batches(head, batches)
+    Blob.objects.bulk_create([blob for sealed in fresh for _item, blob in sealed])
     images = ImageFile.objects.bulk_create(
-        [image_row(seller, blob, item.upload, item.scan, item.sha256) for item, blob in sealed]
+        image_row(request.seller, blob, item.upload, item.scan, item.sha256)
+        for request, sealed in zip(requests, fresh, strict=True)
+        for item, blob in sealed
     )
-    originals = Original.objects.bulk_create(
-        _original(actor, seller, statement, image, category, store)
-        for statement, image in zip(statements, images, strict=True)
-    )
-    enqueue_job(kind="pictures.analyse", args={"image_ids": [image.pk for image in images]}, seller=seller, actor=actor)
-    return {bytes(original.sha256): original for original in originals}
+    rest = iter(images)
+    rows = [
+        [_original(request, statement, next(rest)) for statement in made]
+        for request, made in zip(requests, statements, strict=True)
+    ]
+    Original.objects.bulk_create([original for made in rows for original in made])
+    _enqueue_analysis(requests, rows)
+    return [{bytes(original.sha256): original for original in made} for made in rows]
+
+
+def _enqueue_analysis(requests: Sequence[_Request], rows: Sequence[Sequence[Original]]) -> None:
+    """Jobs of at most BATCH_FILES pictures, each for one person of one seller."""
+    waiting: dict[tuple[Seller, User | None], list[int]] = {}
+    for request, made in zip(requests, rows, strict=True):
+        waiting.setdefault((request.seller, request.actor), []).extend(original.image_id for original in made)
+    for (seller, actor), image_ids in waiting.items():
+        for portion in batched(image_ids, BATCH_FILES):
+            enqueue_job(kind="pictures.analyse", args={"image_ids": portion}, seller=seller, actor=actor)
 
 
 def _draft(actor: User | None, seller: Seller, item: _Admitted) -> Draft:
@@ -226,19 +282,17 @@ def image_row(seller: Seller, blob: Blob, upload: Upload, scan: FileScan, sha256
     )
 
 
-def _original(
-    actor: User | None, seller: Seller, statement: Statement, image: ImageFile, category: str, store: Store | None
-) -> Original:
+def _original(request: _Request, statement: Statement, image: ImageFile) -> Original:
     return Original(
         number=statement.number,
-        seller=seller,
+        seller=request.seller,
         statement=statement,
         image=image,
         sha256=image.sha256,
-        category=category,
-        store=store,
+        category=request.category,
+        store=request.store,
         search_text=image.file_name,
-        registered_by=actor,
+        registered_by=request.actor,
         registered_at=statement.logged_at,
     )
 

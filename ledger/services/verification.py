@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from ledger.imaging.errors import ImagingError
@@ -81,12 +82,14 @@ def verify_evidence(content: bytes) -> Verification:
 def _read_pdf(content: bytes) -> Document:
     signer = keys.document_signer()
     try:
-        answer = _pdf_pool().run(READ_PDF, [content, signer[1] if signer else b""])
+        answer = _pdf_pool().run(READ_PDF, [content, signer[1] if signer else b"", *trusted_anchors()])
     except ImagingError:
         return Document("pdf_unreadable", {}, None)
     if "refused" in answer.values:
         return Document("pdf_unreadable", {}, None)
     facts = answer.values["signature"] or {}
+    for stamp in facts.get("stamps", ()):
+        stamp["gen_time"] = datetime.fromisoformat(stamp["gen_time"])
     return Document("" if answer.blobs else "pdf_without_bundle", facts, answer.blobs[0] if answer.blobs else None)
 
 

@@ -278,12 +278,22 @@ def parse_utc_ms(text: str) -> int:
 
 def claim_hash(document: Mapping[str, object]) -> bytes:
     """The 32 bytes that stand for a claim document in its entry."""
-    return sha256(b"ledger/claim/v1\0" + canonical_json(document)).digest()
+    return claim_digest(canonical_json(document))
 
 
 def identity_hash(document: Mapping[str, object]) -> bytes:
     """The 32 bytes that stand for an identity document in its entry."""
-    return sha256(b"ledger/identity/v1\0" + canonical_json(document)).digest()
+    return identity_digest(canonical_json(document))
+
+
+def claim_digest(canonical: bytes) -> bytes:
+    """claim_hash() of a document whose canonical bytes are at hand."""
+    return sha256(b"ledger/claim/v1\0" + canonical).digest()
+
+
+def identity_digest(canonical: bytes) -> bytes:
+    """identity_hash() of a document whose canonical bytes are at hand."""
+    return sha256(b"ledger/identity/v1\0" + canonical).digest()
 
 
 # The parameter file: what is decided once per log, committed to by the first entry

@@ -31,6 +31,7 @@ CHIPS = {
 SAMPLE = "sample.load"
 KIND_NAMES = {
     "pictures.analyse": gettext_lazy("Analyse pictures"),
+    "certificates.archive": gettext_lazy("Time-stamp certificates"),
     "pictures.features": gettext_lazy("Make features of pictures"),
     "originals.register_zip": gettext_lazy("Register the pictures of an archive"),
     "anchors.stamp": gettext_lazy("Ask for outside time"),

@@ -1,9 +1,12 @@
-"""What the log costs in the database, as ratios inside one run. `python -m tests.bench.ledger audit|flips|append [ENTRIES]`.
+"""What the log costs in the database, as ratios inside one run. `python -m tests.bench.ledger audit|flips|append|register [ENTRIES]`.
 
 audit: entries checked per second against hashing the same entries and nodes from memory on one processor; bar 0.60, and
 at most 64 MiB of memory of its own. flips: every byte of every row of a log of 1,000 entries is changed in the database,
 and each time the audit has to name that entry. append: one by one against fdatasync (bar 0.90), and 64 clients through
-group commit against a bare loop that commits 64 rows at a time on the same database (bar 0.50, p99 60 ms).
+group commit against a bare loop that commits 64 rows at a time on the same database (bar 0.50, p99 60 ms); bulk, 1,000
+entries at a time, against the same loop (bar 0.60). Beside it a bare loop of whole entries: the least that any writer
+of this log has to do in Python (documents, digests, canonical bytes) and in the same tables. register: the same for
+whole registrations of small pictures, whose files are made durable as well.
 
 Runs on a database of its own: a temporary SQLite file, or ORIGINMARK_DATABASE_URL with a name that ends in _bench.
 """
@@ -16,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -33,18 +36,21 @@ import django  # noqa: E402 - settings first
 django.setup()
 
 from django.db import connection, connections, transaction  # noqa: E402
+from django.utils import timezone  # noqa: E402
 
 from ledger import append_only  # noqa: E402
 from ledger.accounts.models import Seller  # noqa: E402
 from ledger.models import LogHead  # noqa: E402
 from ledger.services.audit import _Task, audit_log, check_piece  # noqa: E402
 from ledger.services.entry_scan import WrongEntryError  # noqa: E402
-from ledger.services.group_commit import in_group  # noqa: E402
-from ledger.services.log import append_statements, now_ms, seal  # noqa: E402
+from ledger.services.group_commit import in_batch, in_group  # noqa: E402
+from ledger.services.log import Batch, append_batches, append_statements, now_ms, seal  # noqa: E402
+from ledger.services.originals import REGISTERED, Upload, register_originals  # noqa: E402
 from ledger.services.setup import prepare  # noqa: E402
 from ledger.tlog import entry, merkle  # noqa: E402
 from ledger.tlog.audit import PIECE  # noqa: E402
 from tests.factories import make_seller  # noqa: E402
+from tests.images import jpeg_bytes, product_photo  # noqa: E402
 from tests.ledger.services.test_log import draft  # noqa: E402
 
 BATCH = 10_000
@@ -185,24 +191,68 @@ BARE_ROW = 900  # bytes of an entry, its documents and their indexes, roughly
 def bench_append(count: int) -> None:
     prepare()
     seller = make_seller("bench")
-    single, _latencies = _append_by(1, count, seller)
-    grouped, latencies = _append_by(CLIENTS, count, seller)
+    single, _latencies = _by_clients(1, count, lambda: _append_one(seller))
+    grouped, latencies = _by_clients(CLIENTS, count, lambda: _append_one(seller))
+    bulk = _bulk_rate(seller, count * CLIENTS)
+    whole = _whole_rate(seller, count * CLIENTS)
     syncs, bare = _fdatasync_rate(), _bare_rate(count * CLIENTS)
     _expect_sound(1)
     print(f"one by one: {single:,.0f}/s, fdatasync {syncs:,.0f}/s: {single / syncs:.2f} x")
+    _print_clients(grouped, bare, latencies)
+    print(f"bulk: {bulk:,.0f}/s: {bulk / bare:.2f} x")
+    print(f"bare loop of whole entries {whole:,.0f}/s: clients {grouped / whole:.2f} x, bulk {bulk / whole:.2f} x")
+
+
+def bench_register(count: int) -> None:
+    prepare()
+    seller = make_seller("bench")
+    pictures = iter([jpeg_bytes(product_photo(seed, (32, 24))) for seed in range((CLIENTS + 1) * count)])
+    lock = threading.Lock()
+
+    def register() -> None:
+        with lock:
+            content = next(pictures)
+        (answer,) = register_originals(actor=None, seller=seller, uploads=[Upload("a.jpg", content)])
+        assert answer.status == REGISTERED, answer
+
+    single, _latencies = _by_clients(1, count, register)
+    grouped, latencies = _by_clients(CLIENTS, count, register)
+    syncs, bare = _fdatasync_rate(), _bare_rate(count * CLIENTS)
+    _expect_sound(1)
+    print(f"register one by one: {single:,.0f}/s, fdatasync {syncs:,.0f}/s: {single / syncs:.2f} x")
+    _print_clients(grouped, bare, latencies)
+
+
+def _print_clients(grouped: float, bare: float, latencies: list[float]) -> None:
     p99 = latencies[len(latencies) * 99 // 100] * 1000
     print(f"{CLIENTS} clients: {grouped:,.0f}/s, bare loop {bare:,.0f}/s: {grouped / bare:.2f} x, p99 {p99:.0f} ms")
 
 
-def _append_by(clients: int, each: int, seller: Seller) -> tuple[float, list[float]]:
-    """Entries per second over threads that append one by one, and how long each one waited, sorted."""
+def _append_one(seller: Seller) -> None:
+    in_batch(_append_all, Batch(seller, None, [draft(seller)]))
+
+
+def _append_all(head: LogHead, batches: Sequence[Batch]) -> list[None]:
+    append_batches(head, batches)
+    return [None] * len(batches)
+
+
+def _bulk_rate(seller: Seller, count: int, at_once: int = 1000) -> float:
+    start = time.perf_counter()
+    for low in range(0, count, at_once):
+        drafts = [draft(seller) for _ in range(min(at_once, count - low))]
+        in_group(lambda head, drafts=drafts: append_statements(seller=seller, actor=None, drafts=drafts, head=head))  # type: ignore[misc]
+    return count / (time.perf_counter() - start)
+
+
+def _by_clients(clients: int, each: int, work: Callable[[], None]) -> tuple[float, list[float]]:
+    """Times per second over threads that do the work one by one, and how long each one waited, sorted."""
     latencies: list[float] = []
 
     def client() -> None:
         for _ in range(each):
             start = time.perf_counter()
-            one = draft(seller)
-            in_group(lambda head, one=one: append_statements(seller=seller, actor=None, drafts=[one], head=head))  # type: ignore[misc]
+            work()
             latencies.append(time.perf_counter() - start)
         connections.close_all()
 
@@ -213,6 +263,49 @@ def _append_by(clients: int, each: int, seller: Seller) -> tuple[float, list[flo
     for thread in threads:
         thread.join()
     return clients * each / (time.perf_counter() - start), sorted(latencies)
+
+
+def _whole_rate(seller: Seller, count: int) -> float:
+    """Entries per second of one loop that writes them with their statements, 64 to a commit, and does nothing else.
+
+    It locks nothing, answers nobody, keeps no frontier, and validates no document twice.
+    """
+    head = LogHead.objects.get()
+    seq, prev, now = head.size, bytes(head.prev), timezone.now()
+    logged, tree = connection.ops.adapt_datetimefield_value(now), merkle.Frontier.from_bytes(seq, bytes(head.frontier))
+    start = time.perf_counter()
+    for low in range(0, count, CLIENTS):
+        rows, statements = [], []
+        for _ in range(min(CLIENTS, count - low)):
+            one = draft(seller)
+            claim, identity = entry.canonical_json(one.claim), entry.canonical_json(one.identity)
+            digests = entry.claim_digest(claim), entry.identity_digest(identity)
+            fields = entry.Entry(
+                digests[0], one.kind, head.origin, prev, seq, entry.format_utc_ms(head.last_ms), digests[1]
+            )
+            body = entry.format_entry(fields)
+            prev = merkle.leaf_hash(body)
+            rows.append((seq, body, prev))
+            number = f"{secrets.randbits(60):016x}"
+            statements.append(
+                (seq, number, seller.pk, one.kind, one.request_id, claim, identity, logged, one.label, one.outcome)
+            )
+            seq += 1
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.executemany("INSERT INTO ledger_entry (seq, body, leaf_hash) VALUES (%s, %s, %s)", rows)
+            cursor.executemany(
+                "INSERT INTO ledger_statement (entry_id, number, seller_id, kind, request_id, claim, identity, "
+                "logged_at, label, outcome) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                statements,
+            )
+    taken = time.perf_counter() - start
+    with transaction.atomic(), connection.cursor() as cursor:  # and the log is whole again
+        cursor.execute("SELECT leaf_hash FROM ledger_entry WHERE seq >= %s ORDER BY seq", [head.size])
+        nodes = [node for (leaf,) in cursor.fetchall() for node in tree.append(bytes(leaf))]
+        values = [(node.tile_level, node.index, node.hash) for node in nodes]
+        cursor.executemany('INSERT INTO ledger_treenode (level, "index", hash) VALUES (%s, %s, %s)', values)
+    LogHead.objects.update(size=seq, prev=prev, frontier=tree.to_bytes())
+    return count / taken
 
 
 def _fdatasync_rate(rounds: int = 300) -> float:
@@ -246,6 +339,8 @@ def main() -> None:
         bench_audit(count or 1_000_000)
     elif what == "append":
         bench_append(count or 50)
+    elif what == "register":
+        bench_register(count or 10)
     elif what == "flips":
         bench_flips(count or 1000)
     else:

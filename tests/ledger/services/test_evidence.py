@@ -79,10 +79,10 @@ def test_two_who_ask_at_once_get_the_same(original, alice, monkeypatch):
     """The slower one finds the certificate of the faster one instead of an error."""
     sign = evidence._sign
 
-    def slowly(pdf, signed_at):
+    def slowly(pdf, signed_at, room_bytes):
         monkeypatch.setattr(evidence, "_sign", sign)
         certificate_of(actor=alice, original=original)
-        return sign(pdf, signed_at)
+        return sign(pdf, signed_at, room_bytes)
 
     monkeypatch.setattr(evidence, "_sign", slowly)
     certificate_of(actor=alice, original=original)

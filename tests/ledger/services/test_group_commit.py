@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, connections, transaction
+from django.db import IntegrityError, OperationalError, connection, connections, transaction
 
 from ledger.models import Entry, Original, Statement
 from ledger.services import group_commit
 from ledger.services.audit import audit_log
-from ledger.services.group_commit import in_group
-from ledger.services.log import append_statements
+from ledger.services.group_commit import in_batch, in_group
+from ledger.services.log import Batch, append_batches, append_statements
 from ledger.services.originals import Upload, register_originals
 from ledger.services.setup import create_log
 from ledger.tlog.verify import Verdict
@@ -111,6 +111,48 @@ def test_one_writers_failure_is_its_own(seller):
     assert audit_log().verdict is Verdict.PASSED
 
 
+def _append_all(head, sellers) -> list[int]:
+    if len(sellers) > 1 and None in sellers:
+        raise RefusedError
+    if sellers[0] is None:
+        raise RefusedError
+    made = append_batches(head, [Batch(one, None, [draft(one)]) for one in sellers])
+    return [statement.entry_id for (statement,) in made]
+
+
+def test_writers_that_do_the_same_are_done_by_one_call(seller):
+    calls: list[int] = []
+
+    def work(head, items) -> list[int]:
+        calls.append(len(items))
+        return _append_all(head, items)
+
+    assert sorted(together(lambda number: in_batch(work, seller))) == list(range(WRITERS))
+    assert sum(calls) == WRITERS
+    assert len(calls) < WRITERS
+    assert audit_log().verdict is Verdict.PASSED
+
+
+def test_a_bad_item_among_others_is_refused_alone(seller):
+    found = together(lambda number: in_batch(_append_all, seller if number % 4 else None))
+    assert [isinstance(answer, RefusedError) for answer in found] == [number % 4 == 0 for number in range(WRITERS)]
+    assert sorted(answer for answer in found if isinstance(answer, int)) == list(range(WRITERS - WRITERS // 4))
+    assert audit_log().verdict is Verdict.PASSED
+
+
+def test_a_request_id_used_twice_in_one_round_refuses_the_second_only(seller):
+    one = draft(seller)
+
+    def work(head, drafts) -> list[int]:
+        made = append_batches(head, [Batch(seller, None, [each]) for each in drafts])
+        return [statement.entry_id for (statement,) in made]
+
+    found = together(lambda number: in_batch(work, one if number < 2 else draft(seller)))
+    assert sum(isinstance(answer, IntegrityError) for answer in found[:2]) == 1
+    assert Entry.objects.count() == Statement.objects.count() == WRITERS - 1
+    assert audit_log().verdict is Verdict.PASSED
+
+
 def test_a_failing_database_refuses_the_whole_round(seller):
     def work(number: int) -> int:
         def full(head) -> int:
@@ -183,7 +225,7 @@ def test_a_writer_that_is_stopped_while_it_waits_holds_up_nobody(seller):
 
     line = group_commit._Line()
     line._has_leader = True
-    stopped, behind = group_commit._Ticket(lambda head: 1), group_commit._Ticket(lambda head: 2)
+    stopped, behind = (group_commit._Ticket(lambda head, items: items, n) for n in (1, 2))
     stopped.turn = StoppedEvent()
     line._waiting = [stopped, behind]
     line._appoint()

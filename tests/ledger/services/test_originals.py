@@ -226,7 +226,7 @@ def _power_cut(*_args, **_kwargs):
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("place", ["append_statements", "enqueue_job"])
+@pytest.mark.parametrize("place", ["append_batches", "enqueue_job"])
 def test_a_crash_before_commit_leaves_nothing_acknowledged_and_can_be_repeated(
     log, seller, monkeypatch, assert_log_valid, place
 ):
