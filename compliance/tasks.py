@@ -3,6 +3,7 @@
 from typing import Any
 
 from compliance.models import IndexSegment
+from compliance.services.case_deadlines import remind
 from compliance.services.check_batches import KIND as BATCH
 from compliance.services.check_batches import run_batch
 from compliance.services.checks import run_check
@@ -81,6 +82,7 @@ def seal(ctx: JobContext) -> dict[str, int]:
 
 periodic("gallery", interval_s=60)(sweep_gallery)
 periodic("search index", interval_s=20)(sweep_segments)
+periodic("deadline reminders", interval_s=60)(remind)
 
 
 @job("sample.load", queue=HEAVY, timeout_s=590)

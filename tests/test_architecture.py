@@ -32,6 +32,8 @@ PURE = (
     "ledger.admission",
     "ledger.pdf",
     "ledger.anchors",
+    "compliance.calendars",
+    "compliance.cases",
     "compliance.checks",
     "compliance.packs",
     "compliance.sample",

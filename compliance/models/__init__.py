@@ -1,5 +1,18 @@
 """Compliance tables, a module for each thing a seller does. Every row carries one seller."""
 
+from compliance.models.cases import (
+    Answer,
+    CalendarFeed,
+    Case,
+    CaseAttachment,
+    CaseDeadline,
+    CaseEvent,
+    CaseKind,
+    CaseStatement,
+    CaseStatus,
+    CaseWork,
+    Infringement,
+)
 from compliance.models.checks import (
     BatchKind,
     CheckBatch,
@@ -18,8 +31,18 @@ from compliance.models.searches import Candidate, RunState, Scope, SearchRun
 from compliance.models.standing import StoreCalendar, StoreEvent, StoreEventKind, StoreRules, StoreTier
 
 __all__ = [
+    "Answer",
     "BatchKind",
+    "CalendarFeed",
     "Candidate",
+    "Case",
+    "CaseAttachment",
+    "CaseDeadline",
+    "CaseEvent",
+    "CaseKind",
+    "CaseStatement",
+    "CaseStatus",
+    "CaseWork",
     "Catalogue",
     "CheckBatch",
     "CheckItem",
@@ -31,6 +54,7 @@ __all__ = [
     "GalleryItem",
     "HiddenShot",
     "IndexSegment",
+    "Infringement",
     "Listing",
     "ListingImage",
     "PackItem",

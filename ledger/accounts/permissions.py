@@ -23,6 +23,7 @@ class Permission(StrEnum):
     MANAGE_TEAM = "manage_team"
     MANAGE_TOKENS = "manage_tokens"  # keys for programs
     VIEW_ACCESS_LOG = "view_access_log"  # who downloaded what
+    MANAGE_CASES = "manage_cases"  # see and do everything about complaints and defences
     HOLD = "hold"  # keep something from being erased
     ERASE = "erase"  # for good
 
@@ -34,6 +35,7 @@ IP_MANAGER = OPERATOR | {
     Permission.VIEW_PRIVATE_METADATA,
     Permission.IMPORT_CATALOGUE,
     Permission.SEAL,
+    Permission.MANAGE_CASES,
     Permission.HOLD,
 }
 OWNER = frozenset(Permission)
