@@ -44,6 +44,23 @@ add_texts(
             _("The two pictures could not be compared by this version."),
             _("Finish the upgrade and try again."),
         ),
+        # Captures of pages.
+        "capture.url": (
+            _("The address is not one of a web page."),
+            _("Copy it from the browser's address bar; it begins with http:// or https://."),
+        ),
+        "capture.future": (
+            _("The capture would have been made in the future."),
+            _("Enter the time in UTC, as the machine that looked showed it."),
+        ),
+        "capture.no_file": (
+            _("This capture has no file."),
+            _("The fetch has not ended or failed, or the capture was erased with its original."),
+        ),
+        "capture.empty_answer": (
+            _("The server answered without any content."),
+            _("Open the page yourself and send a screenshot or a saved page."),
+        ),
         # A collage and its SKUs.
         "skus.none": (
             _("No SKU was named and no hidden image was sent."),

@@ -5,6 +5,7 @@ from django.urls import path
 from compliance.views import (
     answers,
     batches,
+    captures,
     catalogues,
     checks,
     codes,
@@ -67,4 +68,10 @@ urlpatterns = [
     path("catalogues/", catalogues.catalogues, name="catalogues"),
     path("catalogues/template.csv", catalogues.catalogue_template, name="catalogue_template"),
     path("catalogues/<str:number>/", catalogues.catalogue, name="catalogue"),
+    path("captures/", captures.captures, name="captures"),
+    path("captures/new/", captures.capture_new, name="capture_new"),
+    path("captures/<str:number>/", captures.capture, name="capture"),
+    path("captures/<str:number>/file/", captures.capture_download, name="capture_file"),
+    path("captures/<str:number>/preview.webp", captures.capture_picture, name="capture_preview"),
+    path("captures/<str:number>/evidence.zip", captures.capture_evidence, name="capture_bundle"),
 ]

@@ -1,5 +1,6 @@
 """Compliance tables, a module for each thing a seller does. Every row carries one seller."""
 
+from compliance.models.captures import Capture, CaptureKind, Observer
 from compliance.models.checks import (
     BatchKind,
     CheckBatch,
@@ -20,6 +21,8 @@ from compliance.models.standing import StoreCalendar, StoreEvent, StoreEventKind
 __all__ = [
     "BatchKind",
     "Candidate",
+    "Capture",
+    "CaptureKind",
     "Catalogue",
     "CheckBatch",
     "CheckItem",
@@ -33,6 +36,7 @@ __all__ = [
     "IndexSegment",
     "Listing",
     "ListingImage",
+    "Observer",
     "PackItem",
     "PackRun",
     "PromotionKind",

@@ -67,6 +67,13 @@ ROLE_NAMES = {
     "layered": _("layered source"),
     "outtake": _("outtake"),
     "contract": _("contract or release"),
+    "screenshot": _("screenshot"),
+    "html": _("saved page (HTML)"),
+    "warc": _("web archive (WARC)"),
+    "wacz": _("web archive (WACZ)"),
+    "video": _("screen recording"),
+    "record": _("record of the capture"),
+    "manifest": _("manifest of the packet"),
 }
 KIND_NAMES = {
     "image.registered": _("Registration of an original picture"),
@@ -77,6 +84,8 @@ KIND_NAMES = {
     "skus.recorded": _("Record of a check of a collage and its SKUs"),
     "quality.recorded": _("Record of a quality check"),
     "derivative.linked": _("Record of a file made from an original"),
+    "listing.captured": _("Record of a captured page"),
+    "packet.recorded": _("Record of a complaint packet"),
 }
 
 

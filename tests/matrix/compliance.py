@@ -19,13 +19,14 @@ from ledger.accounts.services import add_store
 from ledger.models import Job, JobState
 from ledger.services.originals import Upload
 from tests.compliance.batches import begin_batch, finish_batch, pair_files, uploads
+from tests.compliance.captured import capture_page
 from tests.compliance.check_pairs import PROFILE_ID, WEBP, checked, form_files
 from tests.compliance.pack_orders import packed
 from tests.compliance.test_sku_sets import GOOD, checked_set
 from tests.factories import register_one
 from tests.images import jpeg_bytes, product_photo
 from tests.matrix.ledger import PHOTO
-from tests.matrix.rows import EVERYBODY, OWNERS, WORKERS, AnyRow, World, action, form, page
+from tests.matrix.rows import EVERYBODY, MANAGERS, OWNERS, WORKERS, AnyRow, World, action, form, page
 
 
 def catalogue(world: World) -> Mapping[str, Any]:
@@ -131,7 +132,27 @@ def pictures(world: World) -> Mapping[str, Any]:
     return {"profile": PROFILE_ID, "pictures": [SimpleUploadedFile("photo.jpg", PHOTO, "image/jpeg")]}
 
 
+def captured(world: World) -> Mapping[str, Any]:
+    return {"number": capture_page(world.seller).number}
+
+
+def capture_file(world: World) -> Mapping[str, Any]:
+    return {
+        "file": SimpleUploadedFile("page.html", b"<p>a listing</p>", "text/html"),
+        "kind": "html",
+        "url": "https://shop.example/item/1",
+        "captured_at": "2026-01-02T03:04:05",
+        "observer": "party",
+    }
+
+
 ROWS: dict[str, AnyRow] = {}
+ROWS["compliance:captures"] = page(MANAGERS)
+ROWS["compliance:capture_new"] = form(MANAGERS, data=capture_file)
+ROWS["compliance:capture"] = page(MANAGERS, make=captured)
+ROWS["compliance:capture_file"] = page(MANAGERS, make=captured)
+ROWS["compliance:capture_preview"] = page(MANAGERS, make=captured)
+ROWS["compliance:capture_bundle"] = page(MANAGERS, make=captured)
 ROWS["compliance:overview"] = page(EVERYBODY)
 ROWS["compliance:find"] = page(EVERYBODY, query={"q": "mug"})
 ROWS["compliance:sample"] = action(OWNERS)
