@@ -1,6 +1,19 @@
 """Compliance tables, a module for each thing a seller does. Every row carries one seller."""
 
 from compliance.models.captures import Capture, CaptureKind, Observer
+from compliance.models.cases import (
+    Answer,
+    CalendarFeed,
+    Case,
+    CaseAttachment,
+    CaseDeadline,
+    CaseEvent,
+    CaseKind,
+    CaseStatement,
+    CaseStatus,
+    CaseWork,
+    Infringement,
+)
 from compliance.models.checks import (
     BatchKind,
     CheckBatch,
@@ -19,10 +32,20 @@ from compliance.models.searches import Candidate, RunState, Scope, SearchRun
 from compliance.models.standing import StoreCalendar, StoreEvent, StoreEventKind, StoreRules, StoreTier
 
 __all__ = [
+    "Answer",
     "BatchKind",
+    "CalendarFeed",
     "Candidate",
     "Capture",
     "CaptureKind",
+    "Case",
+    "CaseAttachment",
+    "CaseDeadline",
+    "CaseEvent",
+    "CaseKind",
+    "CaseStatement",
+    "CaseStatus",
+    "CaseWork",
     "Catalogue",
     "CheckBatch",
     "CheckItem",
@@ -34,6 +57,7 @@ __all__ = [
     "GalleryItem",
     "HiddenShot",
     "IndexSegment",
+    "Infringement",
     "Listing",
     "ListingImage",
     "Observer",

@@ -21,6 +21,7 @@ class Permission(StrEnum):
     REQUEUE_JOB = "requeue_job"
     MANAGE_STORES = "manage_stores"
     MANAGE_TEAM = "manage_team"
+    MANAGE_CASES = "manage_cases"  # see and do everything about complaints and defences
     HOLD = "hold"  # keep something from being erased
     ERASE = "erase"  # for good
 
@@ -32,6 +33,7 @@ IP_MANAGER = OPERATOR | {
     Permission.VIEW_PRIVATE_METADATA,
     Permission.IMPORT_CATALOGUE,
     Permission.SEAL,
+    Permission.MANAGE_CASES,
     Permission.HOLD,
 }
 OWNER = frozenset(Permission)
