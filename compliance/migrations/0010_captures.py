@@ -8,50 +8,133 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0002_cache_table'),
-        ('compliance', '0009_cases'),
-        ('ledger', '0011_evidence_sets_and_erasure'),
+        ("accounts", "0002_cache_table"),
+        ("compliance", "0009_cases"),
+        ("ledger", "0011_evidence_sets_and_erasure"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Capture',
+            name="Capture",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(default=ledger.accounts.numbers.new_number, max_length=16, unique=True)),
-                ('kind', models.CharField(choices=[('screenshot', 'screenshot'), ('html', 'saved page (HTML)'), ('warc', 'web archive (WARC)'), ('wacz', 'web archive (WACZ)'), ('video', 'screen recording')], max_length=10)),
-                ('observer', models.CharField(choices=[('party', 'we ourselves (party)'), ('our_server', 'this server'), ('third_party', 'a third party')], max_length=12)),
-                ('observer_name', models.CharField(blank=True, max_length=200)),
-                ('url', models.CharField(max_length=2000)),
-                ('product_id', models.CharField(blank=True, max_length=100)),
-                ('shop', models.CharField(blank=True, max_length=200)),
-                ('captured_at', models.DateTimeField()),
-                ('environment', models.JSONField(default=dict)),
-                ('notes', models.CharField(blank=True, max_length=2000)),
-                ('file_name', models.CharField(blank=True, max_length=255)),
-                ('mime', models.CharField(blank=True, max_length=100)),
-                ('sha256', models.BinaryField(default=b'', max_length=32)),
-                ('size_bytes', models.BigIntegerField(default=0)),
-                ('http_status', models.IntegerField(null=True)),
-                ('has_preview', models.BooleanField(default=False)),
-                ('preview_code', models.CharField(blank=True, max_length=60)),
-                ('state', models.CharField(choices=[('waiting', 'waiting'), ('done', 'done'), ('failed', 'failed')], default='done', max_length=10)),
-                ('error_code', models.CharField(blank=True, max_length=60)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('blob', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.blob')),
-                ('captured_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('job', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='ledger.job')),
-                ('listing', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='captures', to='compliance.listing')),
-                ('original', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='captures', to='ledger.original')),
-                ('record', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.blob')),
-                ('seller', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.seller')),
-                ('statement', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='capture', to='ledger.statement')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.CharField(default=ledger.accounts.numbers.new_number, max_length=16, unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("screenshot", "screenshot"),
+                            ("html", "saved page (HTML)"),
+                            ("warc", "web archive (WARC)"),
+                            ("wacz", "web archive (WACZ)"),
+                            ("video", "screen recording"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "observer",
+                    models.CharField(
+                        choices=[
+                            ("party", "we ourselves (party)"),
+                            ("our_server", "this server"),
+                            ("third_party", "a third party"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("observer_name", models.CharField(blank=True, max_length=200)),
+                ("url", models.CharField(max_length=2000)),
+                ("product_id", models.CharField(blank=True, max_length=100)),
+                ("shop", models.CharField(blank=True, max_length=200)),
+                ("captured_at", models.DateTimeField()),
+                ("environment", models.JSONField(default=dict)),
+                ("notes", models.CharField(blank=True, max_length=2000)),
+                ("file_name", models.CharField(blank=True, max_length=255)),
+                ("mime", models.CharField(blank=True, max_length=100)),
+                ("sha256", models.BinaryField(default=b"", max_length=32)),
+                ("size_bytes", models.BigIntegerField(default=0)),
+                ("http_status", models.IntegerField(null=True)),
+                ("has_preview", models.BooleanField(default=False)),
+                ("preview_code", models.CharField(blank=True, max_length=60)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("waiting", "waiting"), ("done", "done"), ("failed", "failed")],
+                        default="done",
+                        max_length=10,
+                    ),
+                ),
+                ("error_code", models.CharField(blank=True, max_length=60)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "blob",
+                    models.OneToOneField(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="ledger.blob"
+                    ),
+                ),
+                (
+                    "captured_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "job",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="ledger.job"
+                    ),
+                ),
+                (
+                    "listing",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="captures",
+                        to="compliance.listing",
+                    ),
+                ),
+                (
+                    "original",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="captures",
+                        to="ledger.original",
+                    ),
+                ),
+                (
+                    "record",
+                    models.OneToOneField(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="ledger.blob"
+                    ),
+                ),
+                (
+                    "seller",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="accounts.seller"
+                    ),
+                ),
+                (
+                    "statement",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="capture",
+                        to="ledger.statement",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['seller', '-id'], name='capture_list'), models.Index(fields=['seller', 'sha256'], name='capture_by_digest')],
+                "indexes": [
+                    models.Index(fields=["seller", "-id"], name="capture_list"),
+                    models.Index(fields=["seller", "sha256"], name="capture_by_digest"),
+                ],
             },
         ),
     ]

@@ -171,6 +171,7 @@ def _find(request: HttpRequest, number: str) -> Capture:
 def capture(request: HttpRequest, number: str) -> HttpResponse:
     """What was seen, by whom, when; its time bracket; and what it does not prove."""
     found = _find(request, number)
+    trouble = error_text(found.error_code) if found.state == RunState.FAILED else None
     context: dict[str, Any] = {
         "capture": found,
         "environment": [
@@ -178,7 +179,8 @@ def capture(request: HttpRequest, number: str) -> HttpResponse:
         ],
         "missing": [label for name, label in ENVIRONMENT_LABELS.items() if name not in found.environment],
         "again_url": f"{reverse('compliance:capture_new')}?{urlencode({'url': found.url})}",
-        "trouble": error_text(found.error_code) if found.state == RunState.FAILED else None,
+        "trouble": trouble,
+        "trouble_text": f"{trouble.title} {trouble.advice}" if trouble else "",
         "original": Original.objects.filter(pk=found.original_id).select_related("image").first(),
     }
     if found.preview_code:

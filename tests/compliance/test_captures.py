@@ -59,7 +59,11 @@ def test_a_screenshot_is_sealed_entered_and_previewed(seller, ivan, assert_log_v
 
 
 def test_the_record_says_who_looked_from_where(seller):
-    said: dict[str, Any] = {"observer": Observer.THIRD_PARTY, "observer_name": "王公证员", "environment": {"proxy": "none", "x": "y"}}
+    said: dict[str, Any] = {
+        "observer": Observer.THIRD_PARTY,
+        "observer_name": "王公证员",
+        "environment": {"proxy": "none", "x": "y"},
+    }
     record = json.loads(read_blob(capture_page(seller, **said).record))
     assert record["observer"] == {"who": "third_party", "name": "王公证员"}
     assert record["environment"] == {"proxy": "none"}
