@@ -34,6 +34,7 @@ PURE = (
     "ledger.anchors",
     "compliance.cases",
     "compliance.checks",
+    "compliance.packets",
     "compliance.packs",
     "compliance.sample",
     "compliance.search",
