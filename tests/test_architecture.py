@@ -32,6 +32,7 @@ PURE = (
     "ledger.admission",
     "ledger.pdf",
     "ledger.anchors",
+    "compliance.calendars",
     "compliance.cases",
     "compliance.checks",
     "compliance.packets",

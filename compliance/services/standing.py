@@ -15,8 +15,8 @@ from django.db.models import Sum
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from compliance.calendars.business_days import Calendar, load_calendar
 from compliance.models import CheckRun, StoreCalendar, StoreEvent, StoreEventKind, StoreRules, StoreTier
-from compliance.standing.business_days import Calendar, load_calendar
 from compliance.standing.judge import Quota, Strikes, day_bounds, judge_failures, local_day, standing_limits
 from ledger.accounts.models import Seller, Store, User
 from ledger.accounts.permissions import Permission, require_permission

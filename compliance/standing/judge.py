@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
 from pathlib import Path
 
-from compliance.standing.business_days import Calendar
+from compliance.calendars.business_days import Calendar
 
 _RULES = Path(__file__).parent / "rules.toml"
 FINE, WARNING, ALARM = "fine", "warning", "alarm"

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from compliance.standing.business_days import load_calendar
+from compliance.calendars.business_days import load_calendar
 from compliance.standing.judge import day_bounds, judge_failures, local_day, penalty_from, standing_limits
 
 CN, WEEKENDS = load_calendar("CN"), load_calendar("WEEKENDS")
@@ -34,7 +34,7 @@ def test_two_failures_warn_and_three_alarm(number, state):
         ("2026-03-07T10:00", date(2026, 3, 13)),  # Saturday
         ("2026-02-12T10:00", date(2026, 2, 26)),  # spring festival: Fri 13, Sat 14 works, then 24, 25, 26
         ("2026-09-30T10:00", date(2026, 10, 13)),  # national day 1-7; 8, 9, Sat 10 works, 12, 13
-        ("2026-12-28T10:00", date(2027, 1, 4)),  # beyond what is announced
+        ("2026-12-28T10:00", date(2027, 1, 5)),  # 2027 is not announced; 1 January is a holiday by law
     ],
 )
 def test_five_business_days_follow_the_day_of_the_third_failure(third, last_day):
