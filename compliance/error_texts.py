@@ -44,6 +44,28 @@ add_texts(
             _("The two pictures could not be compared by this version."),
             _("Finish the upgrade and try again."),
         ),
+        # Packets of cases.
+        "packet.gate": (
+            _("Something that the target requires is missing."),
+            _("Open the case and do what its list says next; a draft of the letter is there all the same."),
+        ),
+        "packet.item_too_large": (
+            _("A file is larger than the target takes."),
+            _("Make it smaller, leave it out, or send it by another way and say so in the message."),
+        ),
+        "packet.too_many_parts": (
+            _("The packet would need more files than the target takes."),
+            _("Leave out what is not asked for, or split the case."),
+        ),
+        "packet.too_large": (
+            _("The packet is larger than the target takes."),
+            _("Leave out what is not asked for, or split the case."),
+        ),
+        "packet.file_name": (
+            _("Two files of the packet would have one name."),
+            _("Take one of the attached files away and attach it again."),
+        ),
+        "packet.language": (_("There is no letter in that language."), _("Choose one from the list.")),
         # Captures of pages.
         "capture.url": (
             _("The address is not one of a web page."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -233,3 +234,28 @@ class FetchForm(forms.Form):
 
     url = forms.CharField(max_length=2000, label=_("Address of the page"))
     notes = forms.CharField(max_length=2000, required=False, label=_("Notes"))
+
+
+LANGUAGE_NAMES = {"zh": "中文", "en": "English", "es": "español", "ru": "русский", "pt": "português"}
+
+
+class PacketForm(forms.Form):
+    """Which letters, and what of the private kind goes along. Nothing is ticked beforehand."""
+
+    languages = forms.MultipleChoiceField(label=_("Languages of the letter"), widget=forms.CheckboxSelectMultiple)
+    originals = forms.BooleanField(
+        required=False,
+        label=_("Exact originals and the files of the shoot"),
+        help_text=_("Byte for byte: they may carry the place, serial numbers and names that the camera wrote."),
+    )
+    private = forms.BooleanField(
+        required=False,
+        label=_("Screenshots and attached pictures that hold a place or serial numbers"),
+        help_text=_("Without this tick such a picture stays out and is named."),
+    )
+    identity = forms.BooleanField(required=False, label=_("Identity papers"))
+
+    def __init__(self, *args: Any, languages: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["languages"]
+        field.choices = [(code, LANGUAGE_NAMES[code]) for code in languages]  # type: ignore[attr-defined]

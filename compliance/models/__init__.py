@@ -27,6 +27,7 @@ from compliance.models.checks import (
     Repair,
 )
 from compliance.models.library import Catalogue, Gallery, GalleryItem, IndexSegment, Listing, ListingImage
+from compliance.models.packets import CasePacket, PacketPart
 from compliance.models.packs import PackItem, PackRun, PromotionKind
 from compliance.models.searches import Candidate, RunState, Scope, SearchRun
 from compliance.models.standing import StoreCalendar, StoreEvent, StoreEventKind, StoreRules, StoreTier
@@ -43,6 +44,7 @@ __all__ = [
     "CaseDeadline",
     "CaseEvent",
     "CaseKind",
+    "CasePacket",
     "CaseStatement",
     "CaseStatus",
     "CaseWork",
@@ -63,6 +65,7 @@ __all__ = [
     "Observer",
     "PackItem",
     "PackRun",
+    "PacketPart",
     "PromotionKind",
     "QualityRun",
     "Repair",

@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from datetime import date, datetime
 from typing import Any
 
-from compliance.cases.gate import file_problem
 from compliance.cases.target import find_target
 from compliance.packets.documents import render_comparisons, render_letter
 from compliance.packets.fields import fields_text
@@ -52,11 +51,6 @@ def packet_files(packet: Packet, *, sign: Sign) -> list[PacketFile]:
     ]
     read_me = PacketFile("00-read-me.txt", "read_me", TEXT, READ_ME.format(number=packet.number).encode(), "read me")
     return [read_me, *letters, *others]
-
-
-def upload_problem(packet_kind: str, target_id: str, file: PacketFile) -> str:
-    """Why the target's portal would not take this file by itself, in the gate's words; empty where it would."""
-    return file_problem(find_target(target_id), packet_kind, file.role, file.mime, len(file.data))
 
 
 def packet_json(packet: Packet) -> bytes:

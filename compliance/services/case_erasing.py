@@ -1,10 +1,10 @@
-"""What goes with an erased original beyond checks and searches: captures that show it."""
+"""What goes with an erased original beyond checks and searches: captures that show it, packets that hold it."""
 
 from __future__ import annotations
 
 from django.db.models import Q, QuerySet
 
-from compliance.models import Capture, RunState
+from compliance.models import Capture, CasePacket, PacketPart, RunState
 from compliance.services.checks import ERASED
 from ledger.models import ImageFile
 from ledger.services.erasing import Participant, Plan
@@ -16,7 +16,17 @@ def collect(plan: Plan) -> None:
     plan.statements |= set(captures.exclude(statement=None).values_list("statement", flat=True))
     for blob, record in captures.values_list("blob", "record"):
         plan.blobs |= {blob, record} - {None}
-    plan.lost.update({"captures": captures.count() - plan.lost["captures"]})
+    packets = _packets(plan)
+    plan.statements |= set(packets.values_list("statement", flat=True))
+    plan.blobs |= set(PacketPart.objects.filter(packet__in=packets).values_list("blob", flat=True))
+    counts = {"captures": captures.count(), "packets_built": packets.count()}
+    plan.lost.update({kind: count - plan.lost[kind] for kind, count in counts.items()})
+
+
+def _packets(plan: Plan) -> QuerySet[CasePacket]:
+    """A part is sealed as a whole, so a packet about several originals goes with the first of them."""
+    rows = CasePacket.objects.of(plan.seller).filter(originals__in=list(plan.originals))
+    return CasePacket.objects.filter(pk__in=list(rows.values_list("pk", flat=True)))
 
 
 def _captures(plan: Plan) -> QuerySet[Capture]:
@@ -47,10 +57,13 @@ def erase(plan: Plan) -> None:
         has_preview=False,
         preview_code="",
     )
+    packets = list(_packets(plan).values_list("pk", flat=True))
+    PacketPart.objects.filter(packet__in=packets).update(sha256=b"", size_bytes=0)
+    CasePacket.objects.filter(pk__in=packets).update(files=[], left_out=[], manifest_sha256=b"", size_bytes=0)
 
 
 def clean(seller_id: int) -> None:
     """Nothing of it is kept in files of a seller but sealed blobs, which the ledger removes."""
 
 
-PARTICIPANT = Participant("captures", collect, erase, clean, (Capture,))
+PARTICIPANT = Participant("captures", collect, erase, clean, (Capture, CasePacket, PacketPart))

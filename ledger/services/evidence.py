@@ -104,7 +104,7 @@ def issue(statement: Statement, render: Render) -> Certificate:
     stage = _stage(evidence.outside)
     issued_at = timezone.now().replace(microsecond=0)
     attachment = Attachment(BUNDLE_NAME, "application/zip", bundle.format_bundle(core_files(evidence)))
-    pdf = _sign(render(common_part(evidence, issued_at), [attachment]), issued_at)
+    pdf = sign_document(render(common_part(evidence, issued_at), [attachment]), issued_at)
     assert statement.seller is not None  # noqa: S101 - only sellers' statements get certificates
     (blob,) = seal_files(seller=statement.seller, contents=[pdf])
     try:
@@ -135,7 +135,8 @@ def _stage(outside: Outside) -> int:
     return (assured_level(outside) - CHECKPOINT_SIGNED) * 4 + 2 * bool(outside.later) + bool(outside.earlier)
 
 
-def _sign(pdf: bytes, signed_at: datetime) -> bytes:
+def sign_document(pdf: bytes, signed_at: datetime) -> bytes:
+    """The PDF with this site's signature on it. Raises KeyMissingError."""
     signer = keys.document_signer()
     if signer is None:
         raise keys.KeyMissingError(keys.DOCUMENT_KEY)

@@ -17,7 +17,7 @@ from compliance.cases.target import STATEMENTS, load_targets
 from compliance.packets.errors import FileNameError, ItemTooLargeError, TooManyPartsError, UnknownLanguageError
 from compliance.packets.fields import portal_fields
 from compliance.packets.letter import letter_blocks
-from compliance.packets.maker import make_packet, upload_problem
+from compliance.packets.maker import make_packet
 from compliance.packets.overlay import invert, matched_area
 from compliance.packets.packet import PacketFile
 from compliance.packets.parts import Caps, assemble, format_parts
@@ -158,14 +158,6 @@ def test_fields_keep_the_portals_names_and_lengths():
     assert fields["detailedMessage"].max_length == 1000
     long = replace(made.case, message="x" * 1001)
     assert [field.label for field in portal_fields(long) if field.is_too_long] == ["detailedMessage"]
-
-
-def test_what_a_portal_does_not_take_by_itself_is_known():
-    zipped = PacketFile("a.zip", "evidence", "application/zip", b"PK")
-    letter = PacketFile("a.pdf", "letter", "application/pdf", b"%PDF")
-    assert upload_problem("complaint", "aliexpress_seed", zipped) == "wrong_type"
-    assert upload_problem("complaint", "aliexpress_seed", letter) == ""
-    assert upload_problem("defence", "amazon_report", letter) == "wrong_type"
 
 
 def test_the_matched_area_and_its_inverse():
