@@ -44,6 +44,45 @@ add_texts(
             _("The two pictures could not be compared by this version."),
             _("Finish the upgrade and try again."),
         ),
+        # Packets of cases.
+        "packet.gate": (
+            _("Something that the target requires is missing."),
+            _("Open the case and do what its list says next; a draft of the letter is there all the same."),
+        ),
+        "packet.item_too_large": (
+            _("A file is larger than the target takes."),
+            _("Make it smaller, leave it out, or send it by another way and say so in the message."),
+        ),
+        "packet.too_many_parts": (
+            _("The packet would need more files than the target takes."),
+            _("Leave out what is not asked for, or split the case."),
+        ),
+        "packet.too_large": (
+            _("The packet is larger than the target takes."),
+            _("Leave out what is not asked for, or split the case."),
+        ),
+        "packet.file_name": (
+            _("Two files of the packet would have one name."),
+            _("Take one of the attached files away and attach it again."),
+        ),
+        "packet.language": (_("There is no letter in that language."), _("Choose one from the list.")),
+        # Captures of pages.
+        "capture.url": (
+            _("The address is not one of a web page."),
+            _("Copy it from the browser's address bar; it begins with http:// or https://."),
+        ),
+        "capture.future": (
+            _("The capture would have been made in the future."),
+            _("Enter the time in UTC, as the machine that looked showed it."),
+        ),
+        "capture.no_file": (
+            _("This capture has no file."),
+            _("The fetch has not ended or failed, or the capture was erased with its original."),
+        ),
+        "capture.empty_answer": (
+            _("The server answered without any content."),
+            _("Open the page yourself and send a screenshot or a saved page."),
+        ),
         # A collage and its SKUs.
         "skus.none": (
             _("No SKU was named and no hidden image was sent."),

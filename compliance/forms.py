@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -9,7 +10,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from compliance.checks.profile import list_profiles
-from compliance.models import PromotionKind, Scope, StoreCalendar, StoreEventKind, StoreTier
+from compliance.models import CaptureKind, Observer, PromotionKind, Scope, StoreCalendar, StoreEventKind, StoreTier
+from compliance.services.captures import MAX_FIELD_CHARS
 from compliance.services.search import THRESHOLD_DEFAULT, THRESHOLD_MAX, THRESHOLD_MIN
 from ledger.accounts.models import Seller, Store
 from ledger.accounts.numbers import parse_number
@@ -176,3 +178,84 @@ class SearchForm(forms.Form):
             text = error_text("search.no_query")
             raise forms.ValidationError(f"{text.title} {text.advice}", code="search.no_query")
         return values
+
+
+ENVIRONMENT_LABELS = {
+    "device": _("Device"),
+    "system": _("Operating system"),
+    "browser": _("Browser and version"),
+    "network_route": _("Network route (line, provider, address seen outside)"),
+    "proxy": _("Proxy or VPN (none, or which)"),
+    "hosts_file": _("Hosts file (looked at, unchanged)"),
+    "virus_scan": _("Virus scan (program, time, result)"),
+    "processes": _("Running programs (looked at)"),
+    "clock": _("Clock (compared with what)"),
+    "recording": _("Screen recording (from which step)"),
+}
+
+
+class CaptureForm(forms.Form):
+    """A file that shows a page, and what its observer says about it."""
+
+    file = forms.FileField(label=_("File"), allow_empty_file=True)
+    kind = forms.ChoiceField(choices=CaptureKind.choices, label=_("What it is"))
+    url = forms.CharField(max_length=2000, label=_("Address of the page"))
+    captured_at = forms.DateTimeField(
+        label=_("Seen at (UTC)"),
+        widget=forms.DateTimeInput({"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S"),
+        help_text=_("By the clock of the machine that looked. It is your word; the log adds when it was sealed here."),
+    )
+    observer = forms.ChoiceField(
+        choices=[(value, label) for value, label in Observer.choices if value != Observer.OUR_SERVER],
+        label=_("Who looked"),
+    )
+    observer_name = forms.CharField(max_length=200, required=False, label=_("Name of the observer"))
+    product_id = forms.CharField(max_length=100, required=False, label=_("Product ID"))
+    shop = forms.CharField(max_length=200, required=False, label=_("Shop"))
+    notes = forms.CharField(max_length=2000, required=False, label=_("Notes"), widget=forms.Textarea(attrs={"rows": 3}))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, label in ENVIRONMENT_LABELS.items():
+            self.fields[f"env_{name}"] = forms.CharField(max_length=MAX_FIELD_CHARS, required=False, label=label)
+
+    def environment_fields(self) -> list[forms.BoundField]:
+        return [self[f"env_{name}"] for name in ENVIRONMENT_LABELS]
+
+    def plain_fields(self) -> list[forms.BoundField]:
+        return [field for field in self if not field.name.startswith("env_")]
+
+    def environment(self) -> dict[str, str]:
+        return {name: self.cleaned_data[f"env_{name}"] for name in ENVIRONMENT_LABELS}
+
+
+class FetchForm(forms.Form):
+    """A public address for this server to look at."""
+
+    url = forms.CharField(max_length=2000, label=_("Address of the page"))
+    notes = forms.CharField(max_length=2000, required=False, label=_("Notes"))
+
+
+LANGUAGE_NAMES = {"zh": "中文", "en": "English", "es": "español", "ru": "русский", "pt": "português"}
+
+
+class PacketForm(forms.Form):
+    """Which letters, and what of the private kind goes along. Nothing is ticked beforehand."""
+
+    languages = forms.MultipleChoiceField(label=_("Languages of the letter"), widget=forms.CheckboxSelectMultiple)
+    originals = forms.BooleanField(
+        required=False,
+        label=_("Exact originals and the files of the shoot"),
+        help_text=_("Byte for byte: they may carry the place, serial numbers and names that the camera wrote."),
+    )
+    private = forms.BooleanField(
+        required=False,
+        label=_("Screenshots and attached pictures that hold a place or serial numbers"),
+        help_text=_("Without this tick such a picture stays out and is named."),
+    )
+    identity = forms.BooleanField(required=False, label=_("Identity papers"))
+
+    def __init__(self, *args: Any, languages: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["languages"]
+        field.choices = [(code, LANGUAGE_NAMES[code]) for code in languages]  # type: ignore[attr-defined]

@@ -3,7 +3,9 @@
 from typing import Any
 
 from compliance.models import IndexSegment
+from compliance.services.captures import FETCH_JOB, run_fetch
 from compliance.services.case_deadlines import remind
+from compliance.services.case_erasing import PARTICIPANT as CASE_PARTICIPANT
 from compliance.services.check_batches import KIND as BATCH
 from compliance.services.check_batches import run_batch
 from compliance.services.checks import run_check
@@ -62,6 +64,11 @@ def skus(ctx: JobContext, batch_id: int) -> dict[str, str]:
     return {"number": checked.number, "verdict": checked.verdict}
 
 
+@job(FETCH_JOB, timeout_s=60)
+def fetch_capture(ctx: JobContext, capture_id: int) -> dict[str, str]:
+    return {"number": run_fetch(capture_id).number}
+
+
 @job(REPAIRS, timeout_s=120)
 def repair(ctx: JobContext, repair_id: int) -> dict[str, str]:
     made = run_repair(repair_id)
@@ -91,4 +98,5 @@ def sample(ctx: JobContext) -> dict[str, Any]:
 
 
 take_part(PARTICIPANT)
+take_part(CASE_PARTICIPANT)
 leave_out(IndexSegment)

@@ -35,6 +35,7 @@ PURE = (
     "compliance.calendars",
     "compliance.cases",
     "compliance.checks",
+    "compliance.packets",
     "compliance.packs",
     "compliance.sample",
     "compliance.search",

@@ -1,5 +1,6 @@
 """Compliance tables, a module for each thing a seller does. Every row carries one seller."""
 
+from compliance.models.captures import Capture, CaptureKind, Observer
 from compliance.models.cases import (
     Answer,
     CalendarFeed,
@@ -26,6 +27,7 @@ from compliance.models.checks import (
     Repair,
 )
 from compliance.models.library import Catalogue, Gallery, GalleryItem, IndexSegment, Listing, ListingImage
+from compliance.models.packets import CasePacket, PacketPart
 from compliance.models.packs import PackItem, PackRun, PromotionKind
 from compliance.models.searches import Candidate, RunState, Scope, SearchRun
 from compliance.models.standing import StoreCalendar, StoreEvent, StoreEventKind, StoreRules, StoreTier
@@ -35,11 +37,14 @@ __all__ = [
     "BatchKind",
     "CalendarFeed",
     "Candidate",
+    "Capture",
+    "CaptureKind",
     "Case",
     "CaseAttachment",
     "CaseDeadline",
     "CaseEvent",
     "CaseKind",
+    "CasePacket",
     "CaseStatement",
     "CaseStatus",
     "CaseWork",
@@ -57,8 +62,10 @@ __all__ = [
     "Infringement",
     "Listing",
     "ListingImage",
+    "Observer",
     "PackItem",
     "PackRun",
+    "PacketPart",
     "PromotionKind",
     "QualityRun",
     "Repair",

@@ -1,4 +1,4 @@
-"""One guarded way to read a URL that a person typed, and to post to one that the operator chose.
+"""One guarded way to read a URL that a person typed (a picture, or a page as it comes), and to post to the operator's.
 
 The address is decided once (address.py) and the connection goes to an address that was checked (connection.py). Each
 redirect starts over. Time and size are bounded as totals. Cookies, proxies, credentials and content negotiation are
@@ -17,7 +17,7 @@ from urllib.parse import urljoin
 
 import httpcore
 
-from ledger.anchors.address import PORTS, Resolve, find_addresses, parse_url, system_resolve
+from ledger.anchors.address import PORTS, Resolve, Target, find_addresses, parse_url, system_resolve
 from ledger.anchors.connection import Clock, Connect, Deadline, PinnedBackend, exchange, system_connect, within
 from ledger.anchors.errors import (
     HttpError,
@@ -32,6 +32,7 @@ TOTAL_TIMEOUT_S = 20.0
 HEADER_TIMEOUT_S = 10.0
 MAX_REDIRECTS = 3
 USER_AGENT = "Originmark/1 (picture check at the request of a signed-in seller)"
+PAGE_USER_AGENT = "Originmark/1 (listing capture at the request of a signed-in seller)"
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 # Enough for every signature in `is_picture`.
 _MAGIC_BYTES = 16
@@ -54,6 +55,27 @@ class Fetched:
     final_url: str
     content_type: str
     hops: tuple[Hop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PageHop:
+    """One request of a page and the whole head of its answer; names in lower case, in the order received."""
+
+    url: str
+    address: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedPage:
+    """What a server answered under a page's address, whatever its status: the body (gzip undone), and every hop."""
+
+    data: bytes
+    final_url: str
+    status: int
+    content_type: str
+    hops: tuple[PageHop, ...]
 
 
 def is_picture(head: bytes) -> bool:
@@ -88,22 +110,59 @@ def fetch_url(
     """
     deadline = Deadline(clock, total_timeout_s)
     hops: list[Hop] = []
+    read = partial(_read_answer, accept=accept, max_bytes=max_bytes)
     while True:
         deadline.allow_headers(header_timeout_s)
         target = parse_url(url, ports)
-        addresses = find_addresses(target, within(deadline, resolve))
-        backend = PinnedBackend(addresses, connect, deadline)
+        backend = PinnedBackend(find_addresses(target, within(deadline, resolve)), connect, deadline)
         headers = {"User-Agent": USER_AGENT, "Accept": "image/*"}
-        read = partial(_read_answer, accept=accept, max_bytes=max_bytes)
         answer = exchange(target, backend, deadline, read, headers=headers, ssl_context=ssl_context)
         hops.append(Hop(target.url, backend.used, answer.status))
         if answer.location is None:
             return Fetched(answer.body, target.url, answer.content_type, tuple(hops))
-        if len(hops) > max_redirects:
-            raise TooManyRedirectsError(f"more than {max_redirects}")
-        url = urljoin(target.url, answer.location)
-        if target.scheme == "https" and url.lower().startswith("http:"):
-            raise InsecureRedirectError("from https to http")
+        url = _next_url(target, answer.location, len(hops), max_redirects)
+
+
+def fetch_page(
+    url: str,
+    *,
+    resolve: Resolve = system_resolve,
+    connect: Connect = system_connect,
+    clock: Clock = time.monotonic,
+    ssl_context: ssl.SSLContext | None = None,
+    max_bytes: int = MAX_BYTES,
+    total_timeout_s: float = TOTAL_TIMEOUT_S,
+    header_timeout_s: float = HEADER_TIMEOUT_S,
+    max_redirects: int = MAX_REDIRECTS,
+    ports: Sequence[int] = PORTS,
+) -> FetchedPage:
+    """What a server answers under a page's address, with every head; a FetchError where there is no whole answer.
+
+    An error status is an answer too: that a page is gone may be what somebody wants to keep. Limits as for fetch_url.
+    """
+    deadline = Deadline(clock, total_timeout_s)
+    hops: list[PageHop] = []
+    read = partial(_read_answer, accept=lambda _head: True, max_bytes=max_bytes, any_status=True)
+    while True:
+        deadline.allow_headers(header_timeout_s)
+        target = parse_url(url, ports)
+        backend = PinnedBackend(find_addresses(target, within(deadline, resolve)), connect, deadline)
+        headers = {"User-Agent": PAGE_USER_AGENT, "Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+        answer = exchange(target, backend, deadline, read, headers=headers, ssl_context=ssl_context)
+        hops.append(PageHop(target.url, backend.used, answer.status, answer.headers))
+        if answer.location is None:
+            return FetchedPage(answer.body, target.url, answer.status, answer.content_type, tuple(hops))
+        url = _next_url(target, answer.location, len(hops), max_redirects)
+
+
+def _next_url(target: Target, location: str, hops: int, max_redirects: int) -> str:
+    """Where a redirect leads; it is judged from the start, as if a person had typed it."""
+    if hops > max_redirects:
+        raise TooManyRedirectsError(f"more than {max_redirects}")
+    url = urljoin(target.url, location)
+    if target.scheme == "https" and url.lower().startswith("http:"):
+        raise InsecureRedirectError("from https to http")
+    return url
 
 
 def post_url(
@@ -143,17 +202,23 @@ class _Answer:
     content_type: str
     location: str | None
     body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
 
 
-def _read_answer(response: httpcore.Response, accept: Callable[[bytes], bool], max_bytes: int) -> _Answer:
-    fields = {name.decode("latin-1").lower(): value.decode("latin-1").strip() for name, value in response.headers}
+def _read_answer(
+    response: httpcore.Response, accept: Callable[[bytes], bool], max_bytes: int, any_status: bool = False
+) -> _Answer:
+    headers = tuple(
+        (name.decode("latin-1").lower(), value.decode("latin-1").strip()) for name, value in response.headers
+    )
+    fields = dict(headers)
     content_type = fields.get("content-type", "")
     if response.status in _REDIRECTS:
         location = fields.get("location")
         if not location:
             raise HttpError("redirect without a target")
-        return _Answer(response.status, content_type, _as_typed(location), b"")
-    if response.status != 200:
+        return _Answer(response.status, content_type, _as_typed(location), b"", headers)
+    if response.status != 200 and not any_status:
         wait = fields.get("retry-after", "")
         wait_s = int(wait) if wait.isascii() and wait.isdecimal() and len(wait) <= 6 else 0
         raise HttpError(f"status {response.status}", status=response.status, retry_after_s=wait_s)
@@ -161,7 +226,7 @@ def _read_answer(response: httpcore.Response, accept: Callable[[bytes], bool], m
     if length.isascii() and length.isdigit() and int(length[:20]) > max_bytes:
         raise TooLargeError(f"announced {length[:20]} bytes")
     unpack = _unpacker(fields.get("content-encoding", "").lower())
-    return _Answer(response.status, content_type, None, _read_body(response, unpack, accept, max_bytes))
+    return _Answer(response.status, content_type, None, _read_body(response, unpack, accept, max_bytes), headers)
 
 
 def _as_typed(location: str) -> str:

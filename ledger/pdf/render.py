@@ -1,17 +1,8 @@
-"""Documents as PDF/A-3a + PDF/UA-1 by the typst typesetter: same dataclass and attachments in, same bytes out.
+"""Documents as PDF/A-3a + PDF/UA-1: same dataclass and attachments in, same bytes out. How they are set: typeset.py."""
 
-Data reaches the templates as JSON (sys.inputs) and as files of a private directory that is gone afterwards; no text is
-ever template source, system fonts and packages are out of reach, and the only time is the document's own.
-"""
-
-import json
 import re
-import tempfile
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
-
-import typst
 
 from ledger.pdf.documents import (
     Attachment,
@@ -23,20 +14,14 @@ from ledger.pdf.documents import (
     SetCertificateDocument,
     check_document,
 )
-from ledger.pdf.errors import AttachmentRejectedError, RenderFailedError
+from ledger.pdf.errors import AttachmentRejectedError
 from ledger.pdf.payload import Json, build_payload
+from ledger.pdf.typeset import typeset
 
-FONTS = Path(__file__).parent / "fonts"
 TEMPLATES = Path(__file__).parent / "templates"
 # ASCII only: the name is written to disk by whatever the reader uses to save attachments.
 ATTACHMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MIME = re.compile(r"[a-z]+/[a-z0-9.+-]+")
-
-
-@cache
-def _fonts() -> typst.Fonts:
-    """The committed subsets and nothing else; read once per process (20 ms)."""
-    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS)])
 
 
 def _check_attachments(attachments: Sequence[Attachment]) -> None:
@@ -73,28 +58,8 @@ def _render(template: str, document: Document, attachments: Sequence[Attachment]
     at = document.common.issued_at
     payload.data["date"] = [at.year, at.month, at.day, at.hour, at.minute, at.second]
     files = payload.files | {f"attachment-{index}": each.data for index, each in enumerate(attachments)}
-    with tempfile.TemporaryDirectory(prefix="originmark-pdf-") as directory:
-        root = Path(directory)
-        for source in TEMPLATES.glob("*.typ"):
-            (root / source.name).write_bytes(source.read_bytes())
-        for name, data in files.items():
-            (root / name).write_bytes(data)
-        try:
-            compiler = typst.Compiler(
-                root / template,
-                root=root,
-                font_paths=_fonts(),
-                ignore_system_fonts=True,
-                sys_inputs={"data": json.dumps(payload.data, ensure_ascii=False)},
-                package_path=root / "packages",
-                package_cache_path=root / "packages",
-            )
-            pdf = compiler.compile(format="pdf", pdf_standards=["a-3a", "ua-1"], timestamp=int(at.timestamp()))
-        except typst.TypstError as error:
-            raise RenderFailedError(f"{template}: {error.message} {' '.join(error.hints)}") from error
-    if not isinstance(pdf, bytes):
-        raise RenderFailedError(f"{template}: the typesetter returned no document")
-    return pdf
+    sources = {source.name: source.read_bytes() for source in TEMPLATES.glob("*.typ")}
+    return typeset(template, sources | files, payload.data, at)
 
 
 def render_certificate(document: CertificateDocument, *, attachments: Sequence[Attachment] = ()) -> bytes:

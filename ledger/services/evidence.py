@@ -108,7 +108,7 @@ def issue(statement: Statement, render: Render) -> Certificate:
     issued_at = timezone.now().replace(microsecond=0)
     attachment = Attachment(BUNDLE_NAME, "application/zip", bundle.format_bundle(core_files(evidence)))
     room = ROOM_BYTES if askable() else 0
-    pdf = _sign(render(common_part(evidence, issued_at), [attachment]), issued_at, room)
+    pdf = sign_document(render(common_part(evidence, issued_at), [attachment]), issued_at, room)
     assert statement.seller is not None  # noqa: S101 - only sellers' statements get certificates
     (blob,) = seal_files(seller=statement.seller, contents=[pdf])
     try:
@@ -140,7 +140,8 @@ def _stage(outside: Outside) -> int:
     return (assured_level(outside) - CHECKPOINT_SIGNED) * 4 + LATER_CLOCK * bool(outside.later) + bool(outside.earlier)
 
 
-def _sign(pdf: bytes, signed_at: datetime, room_bytes: int = 0) -> bytes:
+def sign_document(pdf: bytes, signed_at: datetime, room_bytes: int = 0) -> bytes:
+    """The PDF with this site's signature on it, with room for a time-stamp later. Raises KeyMissingError."""
     signer = keys.document_signer()
     if signer is None:
         raise keys.KeyMissingError(keys.DOCUMENT_KEY)

@@ -8,6 +8,7 @@ from django.utils import timezone
 from ledger.models import Handout, Statement
 
 BUNDLE, BUNDLE_WITH_FILES, FILE, PACKET = "bundle", "bundle_with_files", "file", "packet"
+CASE_PACKET = "case_packet"  # a complaint packet or a part of one
 
 
 def record_handout(statement: Statement, kind: str) -> None:

@@ -42,6 +42,9 @@ CERTIFICATE = "certificate.pdf"
 VERIFY_TEXTS = ("VERIFY.zh.txt", "VERIFY.en.txt")
 VERIFY_PROGRAMS = ("verify.sh", "verify.py")
 ORIGINALS = "originals/"
+PACKET = "packet/"
+# Folders of files that are anything at all: not limited as texts are, and an archive there is one more closed file.
+OPAQUE = (ORIGINALS, PACKET)
 
 # The PDF carries the core bundle, so the sums inside the core bundle cannot cover the PDF; it is signed by itself.
 UNSUMMED = frozenset({SUMS, CERTIFICATE})
@@ -57,7 +60,7 @@ class Limits:
 
     archive_bytes: int = 512 * 1024 * 1024
     total_bytes: int = 512 * 1024 * 1024
-    text_bytes: int = 2 * 1024 * 1024  # each file outside originals/, the PDF excepted
+    text_bytes: int = 2 * 1024 * 1024  # each file outside originals/ and packet/, the PDF excepted
     files: int = 2100  # a claim has at most 2,000 files
     ratio: int = 200  # deflate reaches about 1,000 at most; our texts reach 5
 
@@ -307,7 +310,7 @@ def _check_sizes(members: Sequence[_Member], limits: Limits) -> None:
     if total > limits.total_bytes:
         raise BundleTooLarge("the files together are too large", expected=limits.total_bytes, actual=total)
     for member in members:
-        exempt = member.name.startswith(ORIGINALS) or member.name == CERTIFICATE
+        exempt = member.name.startswith(OPAQUE) or member.name == CERTIFICATE
         if not exempt and member.size > limits.text_bytes:
             raise BundleTooLarge(f"{member.name} is too large", expected=limits.text_bytes, actual=member.size)
         if member.size > member.packed * limits.ratio + 1024:
@@ -337,7 +340,7 @@ def _unpack(member: _Member, packed: bytes) -> bytes:
     content = packed if member.method == _STORED else _inflate(member, packed)
     if len(content) != member.size or zlib.crc32(content) != member.crc:
         raise BundleCorrupt(f"{member.name} does not fit its own length and CRC")
-    if content[:4] == _LOCAL_MAGIC and not member.name.startswith(ORIGINALS):
+    if content[:4] == _LOCAL_MAGIC and not member.name.startswith(OPAQUE):
         raise BundleNested(f"{member.name} is itself an archive")
     return content
 

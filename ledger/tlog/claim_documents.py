@@ -38,6 +38,19 @@ class ClaimFile:
 
 
 @dataclass(frozen=True, slots=True)
+class CapturedFile:
+    """One file of a capture: the part it plays (screenshot, html, warc, wacz, video, record), digest, size, media type."""
+
+    role: str
+    sha256: bytes
+    size: int
+    mime: str
+
+    def document(self) -> dict[str, object]:
+        return {"role": self.role, "sha256": self.sha256.hex(), "size": self.size, "mime": self.mime}
+
+
+@dataclass(frozen=True, slots=True)
 class QueryResult:
     """One match of a query: source, digest of the product's or original's reference, score x 1000, image SHA-256."""
 
@@ -211,6 +224,49 @@ def quality_recorded_claim(
     )
 
 
+def listing_captured_claim(
+    salt: bytes,
+    *,
+    url: str,
+    captured_at: str,
+    method: NamedVersion,
+    files: Sequence[CapturedFile],
+    product: str = "",
+    shop: str = "",
+) -> dict[str, object]:
+    """The claim of a listing.captured entry: what was seen under an address, by which method, when by that machine's
+    clock (UTC text). product and shop are left out if empty."""
+    named = {name: text for name, text in (("product", product), ("shop", shop)) if text}
+    return _finish(
+        "listing.captured",
+        {
+            "salt": salt.hex(),
+            "url": url,
+            "captured_at": captured_at,
+            "method": {"name": method.name, "version": method.version},
+            "files": [file.document() for file in files],
+            **named,
+        },
+    )
+
+
+def packet_recorded_claim(
+    salt: bytes, *, manifest: ClaimFile, target: str, purpose: str, case: bytes, parts: int
+) -> dict[str, object]:
+    """The claim of a packet.recorded entry. case: SHA-256 (32 bytes) of the case's number; parts: how many ZIP files."""
+    return _finish(
+        "packet.recorded",
+        {
+            "salt": salt.hex(),
+            "manifest": manifest.document(),
+            "target": target,
+            "purpose": purpose,
+            "case": case.hex(),
+            "parts": parts,
+        },
+    )
+
+
 def anchor_claim(
     *,
     origin: str,
@@ -286,6 +342,7 @@ _FILE_FIELDS: Mapping[str, tuple[str, ...]] = {
     "quality.recorded": ("image",),
     "listing.captured": ("files",),
     "packet.built": ("packet", "parts"),
+    "packet.recorded": ("manifest",),
     "anchor": ("token",),
 }
 

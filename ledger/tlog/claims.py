@@ -18,12 +18,14 @@ MAX_ITEMS = 2000
 MAX_RESULTS = 200
 MAX_FINDINGS = 500
 MAX_SKUS = 200
+MAX_PARTS = 999
 
 ITEM_ROLES = ("original", "raw", "layered", "outtake", "contract", "derivative")
 SCOPES = ("all", "recent", "registered")
 QUERY_VERDICTS = ("matches_found", "nothing_found", "indeterminate")
 CHECK_VERDICTS = ("PASSED", "FAILED", "INDETERMINATE")
 RESULT_SOURCES = ("original", "listing_image")
+PACKET_PURPOSES = ("complaint", "counter_notice", "defence", "court_bundle")
 IDENTITY_ROLES = ("owner", "ip_manager", "operator", "viewer", "staff", "system")
 GEOMETRIES = ("identity", "similarity", "affine", "homography")
 ANCHOR_METHODS = ("rfc3161", "witness", "opentimestamps", "imported")
@@ -246,6 +248,17 @@ _DEFINITIONS: Mapping[str, _Definition] = {
             "marketplace": _SLUG,
             "purpose": _choice("complaint", "counter_notice", "compliance_pack"),
             "parts": _list(_record({"role": _SLUG, **_FILE}), 0, MAX_ITEMS),
+        },
+        {},
+    ),
+    "packet.recorded": _Definition(
+        True,
+        {
+            "manifest": _record(_FILE),
+            "target": _SLUG,
+            "purpose": _choice(*PACKET_PURPOSES),
+            "case": _HEX32,
+            "parts": _integer(1, MAX_PARTS),
         },
         {},
     ),

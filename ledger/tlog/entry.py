@@ -50,6 +50,7 @@ KINDS = frozenset(
         "quality.recorded",
         "listing.captured",
         "packet.built",
+        "packet.recorded",
         "anchor",
         "key.rotated",
         "key.revoked",

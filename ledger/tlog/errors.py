@@ -330,6 +330,12 @@ class SumsSyntax(BundleError):
     code = "sums.syntax"
 
 
+class ManifestSyntax(BundleError):
+    """The manifest of a packet is not in the form this format prescribes."""
+
+    code = "manifest.syntax"
+
+
 # Outside clocks (RFC 3161)
 
 

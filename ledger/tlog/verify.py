@@ -36,11 +36,14 @@ from ledger.tlog.errors import (
 from ledger.tlog.merkle import leaf_hash, verify_inclusion
 from ledger.tlog.note import Note, VerifierKey, format_vkey, parse_note, parse_signature_lines, verify_note
 from ledger.tlog.outside_time import Fault, Reading, is_time_file, read_times
+from ledger.tlog.packet_manifest import Manifest, parse_manifest
 from ledger.tlog.policy import NO_QUORUM, Policy, PolicyLog, parse_policy
 from ledger.tlog.proof import Proof, parse_proof
 
 REPORT_VERSION = 1
 REQUIRED = (names.SUMS, names.PARAMETERS, names.PROOF, names.CHECKPOINT, names.ENTRY, names.CLAIM)
+PACKET_KIND = "packet.recorded"
+MANIFEST = names.original_name(0, "json")
 # A file whose bytes changed has an unrelated digest: about 60 of 64 hex digits differ. Two or fewer differing digits
 # can only mean that the digest was altered and the file was not.
 _ALTERED_DIGITS = 2
@@ -261,8 +264,10 @@ class _Verifier:
         self._claim()
         self._who()
         self._originals()
+        read_here = self._packet()
         self._times()
-        self.unchecked = tuple(sorted(name for name in self.files if name not in _KNOWN and not _is_read(name)))
+        others = self.files.keys() - _KNOWN - read_here
+        self.unchecked = tuple(sorted(name for name in others if not _is_read(name)))
 
     def report(self, bundle_sha256: str) -> Report:
         return Report(
@@ -525,6 +530,45 @@ class _Verifier:
             return
         self._passed("original", name, f"is the registered file ({wanted.role}), byte for byte")
         self.digests = tuple(_disclose(self.digests, number, name))
+
+    def _packet(self) -> frozenset[str]:
+        """A part of a packet: its files are those of the manifest, which is the file of the claim. Names read here."""
+        if self.claim is None or self.claim["kind"] != PACKET_KIND:
+            return frozenset()
+        if MANIFEST not in self.files:
+            self._indeterminate("present", MANIFEST, "missing from the bundle: nothing says what the packet holds")
+            return frozenset()
+        if not self.digests[0].disclosed:
+            return frozenset()  # another manifest than the recorded one: said already
+        try:
+            manifest = parse_manifest(self.files[MANIFEST])
+        except TlogError as error:
+            self._error("packet", MANIFEST, error)
+            return frozenset()
+        here = frozenset(name for name in self.files if name.startswith(names.PACKET))
+        self._packet_files(manifest, here)
+        return here
+
+    def _packet_files(self, manifest: Manifest, here: frozenset[str]) -> None:
+        listed = {names.PACKET + file.name: file for file in manifest.files}
+        right = True
+        for name in sorted(here):
+            digest = sha256(self.files[name]).hexdigest()
+            if name not in listed:
+                self._failed("packet", name, "the manifest names no such file", "packet.unlisted")
+            elif (digest, len(self.files[name])) != (listed[name].sha256, listed[name].size):
+                self._failed("packet", name, f"SHA-256 is {digest}, recorded is {listed[name].sha256}", "packet.digest")
+            else:
+                continue
+            right = False
+        parts = {listed[name].part for name in here & listed.keys()}
+        missing = sorted(name for name, file in listed.items() if file.part in parts and name not in here)
+        for name in missing:
+            self._indeterminate("present", name, "belongs to this part of the packet but is missing")
+        if right and not missing:
+            elsewhere = len(listed) - len(here)
+            detail = f"{len(here)} files are the recorded ones; {elsewhere} lie in other parts of {manifest.parts}"
+            self._passed("packet", MANIFEST, detail)
 
     def _times(self) -> None:
         if self.note is None or self.checkpoint is None or self.entry is None:

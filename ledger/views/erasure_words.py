@@ -21,6 +21,8 @@ LOST_NAMES = {
     "searches": _("searches with this picture"),
     "found_by_searches": _("search results that showed it; those searches lose their receipts"),
     "packs": _("compliance packs"),
+    "captures": _("captures of pages that show it"),
+    "packets_built": _("complaint packets that hold it"),
     "memberships": _("memberships"),
     "identities": _("log entries that no longer say who acted"),
     "invitations": _("invitations"),
@@ -32,6 +34,7 @@ HANDOUT_NAMES = {
     "bundle_with_files": _("Evidence ZIP with files"),
     "file": _("The file itself"),
     "packet": _("Compliance pack"),
+    "case_packet": _("Complaint packet"),
 }
 
 

@@ -39,6 +39,7 @@ KINDS = {
     "check.recorded": _("Check recorded"),
     "listing.captured": _("Page captured"),
     "packet.built": _("Packet built"),
+    "packet.recorded": _("Packet recorded"),
     "anchor": _("Outside time"),
     "key.rotated": _("Key replaced"),
     "key.revoked": _("Key revoked"),

@@ -34,6 +34,7 @@ CHECK_NAMES = {
     "claim": _("The claim is what the entry commits to"),
     "who": _("The identity is what the entry commits to"),
     "original": _("The picture is the registered file"),
+    "packet": _("The packet's files are those of its recorded manifest"),
     "later": _("An outside clock saw the tree with this entry"),
     "earlier": _("The entry is younger than an outside clock's token"),
     "renewal": _("A younger token carries the old one on"),
@@ -52,6 +53,7 @@ WRONG_NAMES = {
     "claim": _("The claim is not what the entry commits to."),
     "who": _("The identity is not what the entry commits to."),
     "original": _("The picture is not the registered file."),
+    "packet": _("A file of the packet is not the recorded one."),
     "later": _("A time stamp over the tree does not hold."),
     "earlier": _("The entry does not continue the earlier time stamp."),
     "renewal": _("A renewal of the time stamp does not hold."),
@@ -67,6 +69,13 @@ ROLE_NAMES = {
     "layered": _("layered source"),
     "outtake": _("outtake"),
     "contract": _("contract or release"),
+    "screenshot": _("screenshot"),
+    "html": _("saved page (HTML)"),
+    "warc": _("web archive (WARC)"),
+    "wacz": _("web archive (WACZ)"),
+    "video": _("screen recording"),
+    "record": _("record of the capture"),
+    "manifest": _("manifest of the packet"),
 }
 KIND_NAMES = {
     "image.registered": _("Registration of an original picture"),
@@ -77,6 +86,8 @@ KIND_NAMES = {
     "skus.recorded": _("Record of a check of a collage and its SKUs"),
     "quality.recorded": _("Record of a quality check"),
     "derivative.linked": _("Record of a file made from an original"),
+    "listing.captured": _("Record of a captured page"),
+    "packet.recorded": _("Record of a complaint packet"),
 }
 
 

@@ -14,8 +14,9 @@ import typst
 
 from ledger.pdf.documents import Attachment
 from ledger.pdf.read import read_certificate
-from ledger.pdf.render import FONTS, render_certificate, render_check_receipt, render_query_receipt
+from ledger.pdf.render import render_certificate, render_check_receipt, render_query_receipt
 from ledger.pdf.sign import make_document_signer, sign_pdf
+from ledger.pdf.typeset import FONTS
 from tests.ledger.pdf import samples
 
 BARE = '#set document(title: "原证")\n#set text(font: "Noto Sans SC", lang: "zh")\n原创图存证证书'.encode()

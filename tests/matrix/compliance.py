@@ -11,6 +11,7 @@ from PIL import Image
 
 from compliance.services.catalogues import find_or_create_catalogue
 from compliance.services.gallery import update_gallery
+from compliance.services.packets import build_packet
 from compliance.services.quality import check_pictures
 from compliance.services.repairs import run_repair, start_repair
 from compliance.services.search import Question, run_search, start_search
@@ -19,13 +20,15 @@ from ledger.accounts.services import add_store
 from ledger.models import Job, JobState
 from ledger.services.originals import Upload
 from tests.compliance.batches import begin_batch, finish_batch, pair_files, uploads
+from tests.compliance.captured import capture_page
 from tests.compliance.check_pairs import PROFILE_ID, WEBP, checked, form_files
+from tests.compliance.complete_case import complete_case
 from tests.compliance.pack_orders import packed
 from tests.compliance.test_sku_sets import GOOD, checked_set
 from tests.factories import register_one
 from tests.images import jpeg_bytes, product_photo
 from tests.matrix.ledger import PHOTO
-from tests.matrix.rows import EVERYBODY, OWNERS, WORKERS, AnyRow, World, action, form, page
+from tests.matrix.rows import EVERYBODY, MANAGERS, OWNERS, WORKERS, AnyRow, World, action, form, page
 
 
 def catalogue(world: World) -> Mapping[str, Any]:
@@ -131,7 +134,53 @@ def pictures(world: World) -> Mapping[str, Any]:
     return {"profile": PROFILE_ID, "pictures": [SimpleUploadedFile("photo.jpg", PHOTO, "image/jpeg")]}
 
 
+def captured(world: World) -> Mapping[str, Any]:
+    return {"number": capture_page(world.seller).number}
+
+
+def capture_file(world: World) -> Mapping[str, Any]:
+    return {
+        "file": SimpleUploadedFile("page.html", b"<p>a listing</p>", "text/html"),
+        "kind": "html",
+        "url": "https://shop.example/item/1",
+        "captured_at": "2026-01-02T03:04:05",
+        "observer": "party",
+    }
+
+
+def open_case(world: World) -> Mapping[str, Any]:
+    return {"number": complete_case(world.seller, captures=False).number}
+
+
+def draft_of_case(world: World) -> Mapping[str, Any]:
+    return {**open_case(world), "language": "en"}
+
+
+def built_packet(world: World) -> Mapping[str, Any]:
+    return {"number": build_packet(actor=None, case=complete_case(world.seller, captures=False)).number}
+
+
+def part_of_packet(world: World) -> Mapping[str, Any]:
+    return {**built_packet(world), "part": 1}
+
+
+def file_of_packet(world: World) -> Mapping[str, Any]:
+    return {**built_packet(world), "name": "00-read-me.txt"}
+
+
 ROWS: dict[str, AnyRow] = {}
+ROWS["compliance:case_packets"] = form(MANAGERS, make=open_case, data={"languages": ["en"]})
+ROWS["compliance:case_draft"] = page(MANAGERS, make=draft_of_case)
+ROWS["compliance:packet"] = page(MANAGERS, make=built_packet)
+ROWS["compliance:packet_part"] = page(MANAGERS, make=part_of_packet)
+ROWS["compliance:packet_file"] = page(MANAGERS, make=file_of_packet)
+ROWS["compliance:packet_proof"] = page(MANAGERS, make=built_packet)
+ROWS["compliance:captures"] = page(MANAGERS)
+ROWS["compliance:capture_new"] = form(MANAGERS, data=capture_file)
+ROWS["compliance:capture"] = page(MANAGERS, make=captured)
+ROWS["compliance:capture_file"] = page(MANAGERS, make=captured)
+ROWS["compliance:capture_preview"] = page(MANAGERS, make=captured)
+ROWS["compliance:capture_bundle"] = page(MANAGERS, make=captured)
 ROWS["compliance:overview"] = page(EVERYBODY)
 ROWS["compliance:find"] = page(EVERYBODY, query={"q": "mug"})
 ROWS["compliance:sample"] = action(OWNERS)

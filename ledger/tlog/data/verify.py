@@ -186,6 +186,8 @@ class Evidence:
             for name in self.files:
                 if name.startswith("originals/"):
                     self.check("original", self.original, name)
+            if self.claim.get("kind") == "packet.recorded":
+                self.check("packet", self.packet, "originals/0001.json")
         if self.entry and self.head:
             self.times()
         return "FAILED" if self.failed else "INDETERMINATE" if self.open else "PASSED"
@@ -305,6 +307,16 @@ class Evidence:
         if found[number] != (sha(data).hex(), str(len(data))):
             raise Wrong(f"{name} is not the registered file")
         return f"{name} is the registered file"
+
+    def packet(self, name):
+        if name not in self.files:
+            raise Missing(f"missing: {name}")
+        listed = {"packet/" + file["name"]: file["sha256"] for file in json.loads(self.files[name])["files"]}
+        here = [name for name in self.files if name.startswith("packet/")]
+        for name in here:
+            if listed.get(name) != sha(self.files[name]).hex():
+                raise Wrong(f"{name} is not the recorded file")
+        return f"{len(here)} files are the recorded ones"
 
     def times(self):
         for number in range(1, 5):

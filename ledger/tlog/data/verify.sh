@@ -191,6 +191,16 @@ if [ -n "$CLAIM" ] && [ -d originals ]; then
     else bad "original: $file is not the registered file"; fi
   done
 fi
+if [ -n "$CLAIM" ] && [ -d packet ] && grep -q '"kind":"packet.recorded"' claim.json; then
+  if [ -r originals/0001.json ]; then
+    sed -n 's/^   "name": "\(.*\)",$/\1/p' originals/0001.json > "$T/names"
+    sed -n 's/^   "sha256": "\([0-9a-f]*\)",$/\1/p' originals/0001.json | paste -d ' ' - "$T/names" > "$T/manifest"
+    for file in packet/*; do
+      if grep -qxF "$(digest "$file") ${file#packet/}" "$T/manifest"; then ok "packet: $file is the recorded file"
+      else bad "packet: $file is not the recorded file"; fi
+    done
+  else open "present: originals/0001.json is missing"; fi
+fi
 
 # Outside time: openssl checks token $1 over note $2 with chain $3; GEN is its time.
 stamp() {

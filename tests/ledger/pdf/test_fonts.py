@@ -6,8 +6,9 @@ from pathlib import Path
 
 import typst
 
-from ledger.pdf.render import FONTS, TEMPLATES
+from ledger.pdf.render import TEMPLATES
 from ledger.pdf.text import COVERAGE
+from ledger.pdf.typeset import FONTS
 
 VENDOR = tomllib.loads((FONTS / "VENDOR.toml").read_text(encoding="utf-8"))
 

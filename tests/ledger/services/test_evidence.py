@@ -77,14 +77,14 @@ def test_renaming_the_seller_changes_no_certificate(certificate, original, alice
 
 def test_two_who_ask_at_once_get_the_same(original, alice, monkeypatch):
     """The slower one finds the certificate of the faster one instead of an error."""
-    sign = evidence._sign
+    sign = evidence.sign_document
 
     def slowly(pdf, signed_at, room_bytes):
-        monkeypatch.setattr(evidence, "_sign", sign)
+        monkeypatch.setattr(evidence, "sign_document", sign)
         certificate_of(actor=alice, original=original)
         return sign(pdf, signed_at, room_bytes)
 
-    monkeypatch.setattr(evidence, "_sign", slowly)
+    monkeypatch.setattr(evidence, "sign_document", slowly)
     certificate_of(actor=alice, original=original)
     assert Certificate.objects.count() == 1
 

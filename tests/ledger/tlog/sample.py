@@ -148,6 +148,13 @@ def claims() -> dict[str, dict[str, object]]:
         "findings": [finding],
         **held,
     }
+    private["packet.recorded"] = {
+        "manifest": file,
+        "target": "alibaba_ipp",
+        "purpose": "defence",
+        "case": digest("case number").hex(),
+        "parts": 2,
+    }
     private["quality.recorded"] = {"image": file, "findings": [finding], **held}
     public: dict[str, dict[str, object]] = {
         "anchor": {

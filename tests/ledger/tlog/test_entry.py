@@ -40,8 +40,8 @@ DATA = format_entry(ENTRY)
 FIELDS = json.loads(DATA)
 
 
-def test_fifteen_kinds_exist():
-    assert len(KINDS) == 15
+def test_sixteen_kinds_exist():
+    assert len(KINDS) == 16
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
