@@ -19,6 +19,8 @@ from compliance.services.sample import load_sample
 from compliance.services.search import run_search
 from compliance.services.sku_sets import KIND as SKUS
 from compliance.services.sku_sets import run_sku_set
+from compliance.services.watch import KIND as WATCH
+from compliance.services.watch import sweep_watch, watch_gallery
 from ledger.services.backup import leave_out
 from ledger.services.erasing import take_part
 from ledger.services.job_context import JobContext
@@ -79,6 +81,13 @@ def seal(ctx: JobContext) -> dict[str, int]:
     return {"pictures": seal_segments(seller=ctx.job.seller, progress=ctx.progress)}
 
 
+@job(WATCH, queue=HEAVY, timeout_s=590)
+def watch(ctx: JobContext) -> dict[str, int]:
+    assert ctx.job.seller is not None  # noqa: S101 - this kind is always somebody's
+    return {"matches": watch_gallery(seller=ctx.job.seller, progress=ctx.progress, cancelled=ctx.cancelled)}
+
+
+periodic("watch", interval_s=5)(sweep_watch)
 periodic("gallery", interval_s=60)(sweep_gallery)
 periodic("search index", interval_s=20)(sweep_segments)
 

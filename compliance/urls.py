@@ -15,6 +15,7 @@ from compliance.views import (
     search,
     sku_sets,
     standing,
+    watch,
 )
 
 app_name = "compliance"
@@ -64,6 +65,14 @@ urlpatterns = [
     path("search/<str:number>/<int:rank>/agreement.png", search.search_agreement, name="search_agreement"),
     path("search/<str:number>/receipt.pdf", search.search_receipt, name="search_receipt"),
     path("search/<str:number>/evidence.zip", search.search_bundle, name="search_bundle"),
+    path("watch/", watch.queue, name="watch"),
+    path("watch/clusters/", watch.cluster_list, name="watch_clusters"),
+    path("watch/clusters/decide/", watch.cluster_decide, name="watch_cluster_decide"),
+    path("watch/shops/", watch.shops, name="watch_shops"),
+    path("watch/undo/", watch.take_back, name="watch_undo"),
+    path("watch/<str:number>/", watch.match, name="match"),
+    path("watch/<str:number>/decide/", watch.match_decide, name="match_decide"),
+    path("watch/<str:number>/agreement.png", watch.match_agreement, name="match_agreement"),
     path("catalogues/", catalogues.catalogues, name="catalogues"),
     path("catalogues/template.csv", catalogues.catalogue_template, name="catalogue_template"),
     path("catalogues/<str:number>/", catalogues.catalogue, name="catalogue"),

@@ -13,16 +13,17 @@ from django.utils.translation import gettext_lazy as _
 from ledger.accounts.permissions import Permission
 from ledger.models import Job, JobState
 
-# (view name, icon, label, path prefix that marks it active)
+# (view name, icon, label, the right that it needs)
 NAVIGATION = [
-    ("compliance:overview", "layout-dashboard", _("Overview")),
-    ("ledger:originals", "photo", _("Originals")),
-    ("compliance:search", "zoom-scan", _("Find copies")),
-    ("compliance:checks", "eye-check", _("Hidden image")),
-    ("compliance:catalogues", "packages", _("Catalogues")),
-    ("ledger:sets", "folder", _("Evidence sets")),
-    ("ledger:history", "history", _("History")),
-    ("ledger:log", "timeline", _("Ledger")),
+    ("compliance:overview", "layout-dashboard", _("Overview"), Permission.VIEW),
+    ("ledger:originals", "photo", _("Originals"), Permission.VIEW),
+    ("compliance:search", "zoom-scan", _("Find copies"), Permission.VIEW),
+    ("compliance:checks", "eye-check", _("Hidden image"), Permission.VIEW),
+    ("compliance:catalogues", "packages", _("Catalogues"), Permission.VIEW),
+    ("compliance:watch", "bell", _("Watch"), Permission.TRIAGE),
+    ("ledger:sets", "folder", _("Evidence sets"), Permission.VIEW),
+    ("ledger:history", "history", _("History"), Permission.VIEW),
+    ("ledger:log", "timeline", _("Ledger"), Permission.VIEW),
 ]
 
 
@@ -38,7 +39,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "can": {permission.value: permission in desk.rights() for permission in Permission},
         "nav_items": [
             {"url": reverse(name), "icon": icon, "label": label, "active": is_active(request.path, reverse(name))}
-            for name, icon, label in NAVIGATION
+            for name, icon, label, needed in NAVIGATION
+            if not desk.seller or needed in desk.rights()
         ],
         "dead_jobs": SimpleLazyObject(lambda: dead_jobs(desk.seller)),
     }

@@ -16,6 +16,17 @@ from compliance.models.library import Catalogue, Gallery, GalleryItem, IndexSegm
 from compliance.models.packs import PackItem, PackRun, PromotionKind
 from compliance.models.searches import Candidate, RunState, Scope, SearchRun
 from compliance.models.standing import StoreCalendar, StoreEvent, StoreEventKind, StoreRules, StoreTier
+from compliance.models.watch import (
+    Digest,
+    MatchDecision,
+    MatchState,
+    RuleKind,
+    SellerRule,
+    WatchFeed,
+    WatchMatch,
+    WatchSettings,
+    WebhookDelivery,
+)
 
 __all__ = [
     "BatchKind",
@@ -25,6 +36,7 @@ __all__ = [
     "CheckItem",
     "CheckRun",
     "CheckVerdict",
+    "Digest",
     "Finding",
     "FindingAnswer",
     "Gallery",
@@ -33,17 +45,25 @@ __all__ = [
     "IndexSegment",
     "Listing",
     "ListingImage",
+    "MatchDecision",
+    "MatchState",
     "PackItem",
     "PackRun",
     "PromotionKind",
     "QualityRun",
     "Repair",
+    "RuleKind",
     "RunState",
     "Scope",
     "SearchRun",
+    "SellerRule",
     "StoreCalendar",
     "StoreEvent",
     "StoreEventKind",
     "StoreRules",
     "StoreTier",
+    "WatchFeed",
+    "WatchMatch",
+    "WatchSettings",
+    "WebhookDelivery",
 ]

@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from compliance.models import CheckRun, SearchRun
@@ -22,6 +22,7 @@ from compliance.services import overview as facts
 from compliance.services.overview import CHECK, KINDS, QUERY, REGISTERED, SHOWN, Activity, Tasks
 from compliance.services.sample import start_sample
 from compliance.services.standing import standings_of
+from compliance.services.triage import waiting_matches
 from compliance.standing.judge import WARNING
 from compliance.views.codes import code_rows
 from ledger.accounts.middleware import SESSION_KEY
@@ -51,7 +52,12 @@ def overview(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "is_new": activity.is_empty,
         "form": RegisterForm(seller=seller),
-        "tasks": [*_machine_tasks(request), *_store_tasks(seller, now), *_task_rows(facts.find_tasks(seller, now))],
+        "tasks": [
+            *_machine_tasks(request),
+            *_watch_tasks(request),
+            *_store_tasks(seller, now),
+            *_task_rows(facts.find_tasks(seller, now)),
+        ],
     }
     if not activity.is_empty:
         context |= {
@@ -82,6 +88,22 @@ def _machine_tasks(request: HttpRequest) -> Iterator[dict[str, Any]]:
             "detail": _("A stolen password would be enough to act in your name."),
             "url": reverse("mfa_index"),
             "action": _("Set one up"),
+        }
+
+
+def _watch_tasks(request: HttpRequest) -> Iterator[dict[str, Any]]:
+    """How many matches of the watch wait for a decision, for those who may decide."""
+    if Permission.TRIAGE not in request.desk.rights():  # type: ignore[attr-defined]
+        return
+    waiting = waiting_matches(seller_of(request)).count()
+    if waiting:
+        words = ngettext("%(count)d copy found in listings", "%(count)d copies found in listings", waiting)
+        yield {
+            "state": "needs-you",
+            "title": words % {"count": waiting},
+            "detail": _("Say of each whether it is one: one key per match, or a whole shop at once."),
+            "url": reverse("compliance:watch"),
+            "action": _("Decide"),
         }
 
 

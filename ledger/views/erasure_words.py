@@ -21,6 +21,7 @@ LOST_NAMES = {
     "searches": _("searches with this picture"),
     "found_by_searches": _("search results that showed it; those searches lose their receipts"),
     "packs": _("compliance packs"),
+    "matches": _("matches that the watch found, with what was decided about them"),
     "memberships": _("memberships"),
     "identities": _("log entries that no longer say who acted"),
     "invitations": _("invitations"),

@@ -43,6 +43,7 @@ KIND_NAMES = {
     "checks.outdated": gettext_lazy("Compare checked main images with a catalogue"),
     "repairs.run": gettext_lazy("Repair a hidden image"),
     "packs.make": gettext_lazy("Make packs"),
+    "watch.run": gettext_lazy("Compare new pictures with the other side"),
     "erasure.clean": gettext_lazy("Overwrite what was erased"),
     SAMPLE: gettext_lazy("Draw sample data"),
 }

@@ -20,16 +20,27 @@ from ledger.models import Job, JobState
 from ledger.services.originals import Upload
 from tests.compliance.batches import begin_batch, finish_batch, pair_files, uploads
 from tests.compliance.check_pairs import PROFILE_ID, WEBP, checked, form_files
+from tests.compliance.matches import edited_match
 from tests.compliance.pack_orders import packed
 from tests.compliance.test_sku_sets import GOOD, checked_set
 from tests.factories import register_one
 from tests.images import jpeg_bytes, product_photo
 from tests.matrix.ledger import PHOTO
-from tests.matrix.rows import EVERYBODY, OWNERS, WORKERS, AnyRow, World, action, form, page
+from tests.matrix.rows import EVERYBODY, MANAGERS, OWNERS, WORKERS, AnyRow, World, action, form, page
 
 
 def catalogue(world: World) -> Mapping[str, Any]:
     return {"number": find_or_create_catalogue(actor=None, seller=world.seller, name="Feed").number}
+
+
+def found_match(world: World) -> Mapping[str, Any]:
+    return {"number": edited_match(world.seller).number}
+
+
+def shop_rule(world: World) -> Mapping[str, Any]:
+    for seller in (world.seller, world.other_seller):
+        edited_match(seller)
+    return {"shop": "id:n-1", "kind": "deny"}
 
 
 def check(world: World) -> Mapping[str, Any]:
@@ -173,6 +184,16 @@ ROWS["compliance:pack_archive"] = page(EVERYBODY, make=packs)
 ROWS["compliance:standing"] = form(EVERYBODY, post=WORKERS, data={"kind": "failure"}, ok=400)  # no store is named
 ROWS["compliance:standing_rules"] = action(OWNERS)
 ROWS["compliance:standing_withdraw"] = action(WORKERS, make=store_event)
+ROWS["compliance:watch"] = page(MANAGERS)
+ROWS["compliance:watch_clusters"] = page(MANAGERS)
+ROWS["compliance:watch_cluster_decide"] = action(
+    MANAGERS, data={"by": "transform", "key": "mirrored", "decision": "copy"}
+)
+ROWS["compliance:watch_shops"] = form(MANAGERS, data=shop_rule)
+ROWS["compliance:watch_undo"] = action(MANAGERS, data={"batch": "2222222222222222"})
+ROWS["compliance:match"] = page(MANAGERS, make=found_match)
+ROWS["compliance:match_decide"] = action(MANAGERS, make=found_match, data={"decision": "copy"})
+ROWS["compliance:match_agreement"] = page(MANAGERS, make=found_match)
 ROWS["compliance:search"] = form(EVERYBODY, post=WORKERS, data=picture)
 ROWS["compliance:search_method"] = page(EVERYBODY)
 ROWS["compliance:search_result"] = page(EVERYBODY, make=search)
