@@ -56,6 +56,7 @@ add_texts(
             _("Wait until it is finished; then there is a receipt."),
         ),
         # The watch.
+        "webhook.off": (_("There is no webhook any more."), _("Set one under Watch, Alerts.")),
         "watch.no_decision": (
             _("That is no decision about a match."),
             _("Go back and choose one of the buttons."),

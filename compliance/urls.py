@@ -3,6 +3,7 @@
 from django.urls import path
 
 from compliance.views import (
+    alerts,
     answers,
     batches,
     catalogues,
@@ -69,6 +70,12 @@ urlpatterns = [
     path("watch/clusters/", watch.cluster_list, name="watch_clusters"),
     path("watch/clusters/decide/", watch.cluster_decide, name="watch_cluster_decide"),
     path("watch/shops/", watch.shops, name="watch_shops"),
+    path("watch/alerts/", alerts.alerts, name="watch_alerts"),
+    path("watch/alerts/webhook/", alerts.webhook, name="watch_webhook"),
+    path("watch/alerts/webhook/test/", alerts.webhook_test, name="watch_webhook_test"),
+    path("watch/alerts/feeds/", alerts.feed_new, name="watch_feed_new"),
+    path("watch/alerts/feeds/<str:number>/revoke/", alerts.feed_revoke, name="watch_feed_revoke"),
+    path("watch/feed/<str:token>.xml", alerts.feed, name="watch_feed"),
     path("watch/undo/", watch.take_back, name="watch_undo"),
     path("watch/<str:number>/", watch.match, name="match"),
     path("watch/<str:number>/decide/", watch.match_decide, name="match_decide"),
