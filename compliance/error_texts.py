@@ -94,6 +94,16 @@ add_texts(
             _("The check has no result yet."),
             _("Wait until it is finished; then there is a receipt."),
         ),
+        # The watch.
+        "webhook.off": (_("There is no webhook any more."), _("Set one under Watch, Alerts.")),
+        "watch.no_decision": (
+            _("That is no decision about a match."),
+            _("Go back and choose one of the buttons."),
+        ),
+        "watch.unknown_shop": (
+            _("No match is about this shop."),
+            _("Only shops that the watch has found can be allowed, denied or watched."),
+        ),
         # Many pairs at once.
         "batch.no_pair": (
             _("No pair of a main and a hidden image was found in what you sent."),

@@ -10,7 +10,16 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from compliance.checks.profile import list_profiles
-from compliance.models import CaptureKind, Observer, PromotionKind, Scope, StoreCalendar, StoreEventKind, StoreTier
+from compliance.models import (
+    CaptureKind,
+    Digest,
+    Observer,
+    PromotionKind,
+    Scope,
+    StoreCalendar,
+    StoreEventKind,
+    StoreTier,
+)
 from compliance.services.captures import MAX_FIELD_CHARS
 from compliance.services.search import THRESHOLD_DEFAULT, THRESHOLD_MAX, THRESHOLD_MIN
 from ledger.accounts.models import Seller, Store
@@ -259,3 +268,23 @@ class PacketForm(forms.Form):
         super().__init__(*args, **kwargs)
         field = self.fields["languages"]
         field.choices = [(code, LANGUAGE_NAMES[code]) for code in languages]  # type: ignore[attr-defined]
+
+
+class DigestForm(forms.Form):
+    """How often one wants the new matches by e-mail."""
+
+    schedule = forms.ChoiceField(choices=Digest.Schedule.choices, label=_("How often"))
+    hour = forms.IntegerField(
+        min_value=0, max_value=23, label=_("Hour"), help_text=_("0 to 23, in your company's time zone.")
+    )
+
+
+class WebhookForm(forms.Form):
+    """Where alerts are sent; empty for nowhere."""
+
+    url = forms.CharField(
+        max_length=500,
+        required=False,
+        label=_("Address"),
+        help_text=_("An https address on the public internet. Empty ends it. Saving makes a new secret."),
+    )

@@ -9,6 +9,8 @@ from compliance.services.case_erasing import PARTICIPANT as CASE_PARTICIPANT
 from compliance.services.check_batches import KIND as BATCH
 from compliance.services.check_batches import run_batch
 from compliance.services.checks import run_check
+from compliance.services.digests import KIND as DIGEST
+from compliance.services.digests import send_digest, sweep_digests
 from compliance.services.erasing import PARTICIPANT
 from compliance.services.feature_index import SEAL_JOB, seal_segments, sweep_segments
 from compliance.services.gallery import refresh_gallery, sweep_gallery, update_gallery
@@ -22,6 +24,10 @@ from compliance.services.sample import load_sample
 from compliance.services.search import run_search
 from compliance.services.sku_sets import KIND as SKUS
 from compliance.services.sku_sets import run_sku_set
+from compliance.services.watch import KIND as WATCH
+from compliance.services.watch import sweep_watch, watch_gallery
+from compliance.services.webhooks import KIND as WEBHOOK
+from compliance.services.webhooks import deliver, sweep_webhooks
 from ledger.services.backup import leave_out
 from ledger.services.erasing import take_part
 from ledger.services.job_context import JobContext
@@ -87,6 +93,26 @@ def seal(ctx: JobContext) -> dict[str, int]:
     return {"pictures": seal_segments(seller=ctx.job.seller, progress=ctx.progress)}
 
 
+@job(WATCH, queue=HEAVY, timeout_s=590)
+def watch(ctx: JobContext) -> dict[str, int]:
+    assert ctx.job.seller is not None  # noqa: S101 - this kind is always somebody's
+    return {"matches": watch_gallery(seller=ctx.job.seller, progress=ctx.progress, cancelled=ctx.cancelled)}
+
+
+@job(WEBHOOK, timeout_s=60)
+def webhook(ctx: JobContext, delivery_id: int) -> dict[str, str]:
+    row = deliver(delivery_id)
+    return {"state": row.state, "code": row.error_code}
+
+
+@job(DIGEST, timeout_s=60)
+def digest(ctx: JobContext, digest_id: int) -> dict[str, int]:
+    return {"matches": send_digest(digest_id)}
+
+
+periodic("watch", interval_s=5)(sweep_watch)
+periodic("webhooks", interval_s=5)(sweep_webhooks)
+periodic("digests", interval_s=60)(sweep_digests)
 periodic("gallery", interval_s=60)(sweep_gallery)
 periodic("search index", interval_s=20)(sweep_segments)
 periodic("deadline reminders", interval_s=60)(remind)

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from compliance.views import (
+    alerts,
     answers,
     api,
     batches,
@@ -22,6 +23,7 @@ from compliance.views import (
     search,
     sku_sets,
     standing,
+    watch,
 )
 
 app_name = "compliance"
@@ -75,6 +77,20 @@ urlpatterns = [
     path("search/<str:number>/<int:rank>/agreement.png", search.search_agreement, name="search_agreement"),
     path("search/<str:number>/receipt.pdf", search.search_receipt, name="search_receipt"),
     path("search/<str:number>/evidence.zip", search.search_bundle, name="search_bundle"),
+    path("watch/", watch.queue, name="watch"),
+    path("watch/clusters/", watch.cluster_list, name="watch_clusters"),
+    path("watch/clusters/decide/", watch.cluster_decide, name="watch_cluster_decide"),
+    path("watch/shops/", watch.shops, name="watch_shops"),
+    path("watch/alerts/", alerts.alerts, name="watch_alerts"),
+    path("watch/alerts/webhook/", alerts.webhook, name="watch_webhook"),
+    path("watch/alerts/webhook/test/", alerts.webhook_test, name="watch_webhook_test"),
+    path("watch/alerts/feeds/", alerts.feed_new, name="watch_feed_new"),
+    path("watch/alerts/feeds/<str:number>/revoke/", alerts.feed_revoke, name="watch_feed_revoke"),
+    path("watch/feed/<str:token>.xml", alerts.feed, name="watch_feed"),
+    path("watch/undo/", watch.take_back, name="watch_undo"),
+    path("watch/<str:number>/", watch.match, name="match"),
+    path("watch/<str:number>/decide/", watch.match_decide, name="match_decide"),
+    path("watch/<str:number>/agreement.png", watch.match_agreement, name="match_agreement"),
     path("catalogues/", catalogues.catalogues, name="catalogues"),
     path("catalogues/template.csv", catalogues.catalogue_template, name="catalogue_template"),
     path("catalogues/<str:number>/", catalogues.catalogue, name="catalogue"),

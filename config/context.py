@@ -15,21 +15,20 @@ from ledger.error_texts import error_text
 from ledger.models import Job, JobState
 from ledger.services.health import troubles
 
-# (view name, icon, label, path prefix that marks it active)
+# (view name, icon, label, the right that it needs)
 NAVIGATION = [
-    ("compliance:overview", "layout-dashboard", _("Overview")),
-    ("ledger:originals", "photo", _("Originals")),
-    ("compliance:search", "zoom-scan", _("Find copies")),
-    ("compliance:checks", "eye-check", _("Hidden image")),
-    ("compliance:catalogues", "packages", _("Catalogues")),
-    ("compliance:case-list", "case", _("Cases")),
-    ("ledger:sets", "folder", _("Evidence sets")),
-    ("ledger:history", "history", _("History")),
-    ("ledger:log", "timeline", _("Ledger")),
+    ("compliance:overview", "layout-dashboard", _("Overview"), Permission.VIEW),
+    ("ledger:originals", "photo", _("Originals"), Permission.VIEW),
+    ("compliance:search", "zoom-scan", _("Find copies"), Permission.VIEW),
+    ("compliance:checks", "eye-check", _("Hidden image"), Permission.VIEW),
+    ("compliance:catalogues", "packages", _("Catalogues"), Permission.VIEW),
+    ("compliance:watch", "bell", _("Watch"), Permission.TRIAGE),
+    ("compliance:case-list", "case", _("Cases"), Permission.MANAGE_CASES),
+    ("ledger:sets", "folder", _("Evidence sets"), Permission.VIEW),
+    ("ledger:history", "history", _("History"), Permission.VIEW),
+    ("ledger:log", "timeline", _("Ledger"), Permission.VIEW),
 ]
 
-# What people without the right do not even see.
-HIDDEN_WITHOUT = {"compliance:case-list": Permission.MANAGE_CASES}
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -44,8 +43,8 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "can": {permission.value: permission in desk.rights() for permission in Permission},
         "nav_items": [
             {"url": reverse(name), "icon": icon, "label": label, "active": is_active(request.path, reverse(name))}
-            for name, icon, label in NAVIGATION
-            if HIDDEN_WITHOUT.get(name) is None or HIDDEN_WITHOUT[name] in desk.rights()
+            for name, icon, label, needed in NAVIGATION
+            if not desk.seller or needed in desk.rights()
         ],
         "site_troubles": SimpleLazyObject(lambda: [error_text(code) for code in troubles()]),
         "dead_jobs": SimpleLazyObject(lambda: dead_jobs(desk.seller)),

@@ -31,6 +31,17 @@ from compliance.models.packets import CasePacket, PacketPart
 from compliance.models.packs import PackItem, PackRun, PromotionKind
 from compliance.models.searches import Candidate, RunState, Scope, SearchRun
 from compliance.models.standing import StoreCalendar, StoreEvent, StoreEventKind, StoreRules, StoreTier
+from compliance.models.watch import (
+    Digest,
+    MatchDecision,
+    MatchState,
+    RuleKind,
+    SellerRule,
+    WatchFeed,
+    WatchMatch,
+    WatchSettings,
+    WebhookDelivery,
+)
 
 __all__ = [
     "Answer",
@@ -53,6 +64,7 @@ __all__ = [
     "CheckItem",
     "CheckRun",
     "CheckVerdict",
+    "Digest",
     "Finding",
     "FindingAnswer",
     "Gallery",
@@ -62,6 +74,8 @@ __all__ = [
     "Infringement",
     "Listing",
     "ListingImage",
+    "MatchDecision",
+    "MatchState",
     "Observer",
     "PackItem",
     "PackRun",
@@ -69,12 +83,18 @@ __all__ = [
     "PromotionKind",
     "QualityRun",
     "Repair",
+    "RuleKind",
     "RunState",
     "Scope",
     "SearchRun",
+    "SellerRule",
     "StoreCalendar",
     "StoreEvent",
     "StoreEventKind",
     "StoreRules",
     "StoreTier",
+    "WatchFeed",
+    "WatchMatch",
+    "WatchSettings",
+    "WebhookDelivery",
 ]

@@ -43,6 +43,7 @@ class Listing(models.Model):
     product_id = models.CharField(max_length=120)
     url = models.CharField(max_length=2048, blank=True)
     title = models.CharField(max_length=500, blank=True)
+    shop_id = models.CharField(max_length=120, blank=True)  # the marketplace's own id of the shop
     shop_name = models.CharField(max_length=200, blank=True)
     shop_country = models.CharField(max_length=2, blank=True)
     category = models.CharField(max_length=40, blank=True)  # our slug when known
@@ -99,6 +100,8 @@ class GalleryItem(models.Model):
     original = models.OneToOneField(Original, null=True, on_delete=models.CASCADE, related_name="gallery_item")
     listing_image = models.OneToOneField(ListingImage, null=True, on_delete=models.CASCADE, related_name="gallery_item")
     deleted = models.BooleanField(default=False)
+    # The version of the watch that compared it with the other side; 0 = to be compared, -1 = could not be read.
+    watched = models.SmallIntegerField(default=0)
 
     objects = SellerQuerySet.as_manager()
 
@@ -112,6 +115,11 @@ class GalleryItem(models.Model):
             models.Index(fields=["seller", "generation"], name="gallery_changes"),
             # Originals have no listing image, so both numbers of a search page are read from this index alone.
             models.Index(fields=["seller", "deleted", "listing_image"], name="gallery_counts"),
+            models.Index(
+                fields=["seller", "listing_image"],
+                condition=models.Q(watched=0, deleted=False),
+                name="gallery_unwatched",
+            ),
         ]
 
     def __str__(self) -> str:

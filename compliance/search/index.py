@@ -40,6 +40,7 @@ class Scope(StrEnum):
     ALL = "all"
     RECENT = "90d"
     REGISTERED = "registered"
+    LISTINGS = "listings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -475,6 +476,8 @@ def _mask(shot: _Snapshot, where: Filter) -> NDArray[np.bool_]:
     mask = shot.alive
     if where.scope is Scope.REGISTERED:
         mask = mask & columns.is_original[:n]
+    if where.scope is Scope.LISTINGS:
+        mask = mask & ~columns.is_original[:n]
     if where.since:
         seen_at = np.where(columns.listed_at[:n] > 0, columns.listed_at[:n], columns.first_seen[:n])
         mask = mask & (seen_at >= min(where.since, _U32_MAX))

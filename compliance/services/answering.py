@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ from ledger.services.pictures import pixel_pool
 MAP_COLOURS = [0, 0, 0, 20, 140, 70, 200, 30, 40]
 MAP_OPACITY = bytes([0, 110, 150])
 LINES = 60  # pairs of spots that are kept to be drawn; more would be one blur
+MOST_ANSWERS = 10_000  # equal files are found by digest, however many there are
 PLACES = 4  # decimals of shares of a picture's side: a tenth of a pixel of a large photo
 
 
@@ -55,6 +56,27 @@ def ask_gallery(*, seller: Seller, query: QueryFeatures, where: Filter, limit: i
     probe = Probe(query.query.sha256, query.query.pixel_sha256, query.query.views)
     asked = CopyQuery(probe, query.looks.coarse, query.looks.tint, partial(_query_picture, query))
     return find_copies(gallery, asked, where, allowed, limit, is_thorough=True)
+
+
+def ask_for_all(*, seller: Seller, query: QueryFeatures, where: Filter, at_least: float) -> list[int]:
+    """Every picture of a seller's gallery that scores so much, as ids of gallery items.
+
+    One search compares few pictures closely, so it is repeated without those that were found until none is new.
+    """
+    hashes = indexes.get(seller.pk)
+    gallery = Gallery(hashes, feature_indexes.get(seller.pk), reference_reader(seller))
+    allowed = hashes.matching(where)
+    probe = Probe(query.query.sha256, query.query.pixel_sha256, query.query.views)
+    asked = CopyQuery(probe, query.looks.coarse, query.looks.tint, cache(partial(_query_picture, query)))
+    found: set[int] = set()
+    while len(allowed):
+        answers = find_copies(gallery, asked, where, allowed, MOST_ANSWERS, is_thorough=True)
+        fresh = {answer.image_id for answer in answers if answer.score >= at_least} - found
+        if not fresh:
+            break
+        found |= fresh
+        allowed = np.setdiff1d(allowed, np.fromiter(fresh, np.int64))
+    return sorted(found)
 
 
 def _query_picture(query: QueryFeatures) -> QueryPicture:

@@ -11,13 +11,17 @@ from django.utils.translation import gettext, ngettext
 CONTAINED_BELOW = 0.6
 
 
-def edit_words(edits: Mapping[str, Any]) -> list[str]:
-    """One short phrase per edit, from what `edits_json` kept; empty for a picture that was only saved again."""
+def edit_words(edits: Mapping[str, Any], contained: str = "") -> list[str]:
+    """One short phrase per edit, from what `edits_json` kept; empty for a picture that was only saved again.
+
+    contained: how to say which share of the edited picture is the other one, with %(percent)d, where it is no query.
+    """
     if not edits:
         return []
     words = [_WORDS[name](edits) for name in edits["names"] if name in _WORDS]
     if edits["fills"] < CONTAINED_BELOW:
-        words.append(gettext("fills %(percent)d %% of the query") % {"percent": round(edits["fills"] * 100)})
+        share = {"percent": round(edits["fills"] * 100)}
+        words.append((contained or gettext("fills %(percent)d %% of the query")) % share)
     return words
 
 

@@ -26,6 +26,7 @@ from compliance.models import (
     Repair,
     RunState,
     SearchRun,
+    WatchMatch,
 )
 from compliance.services.checks import ERASED
 from compliance.services.feature_index import purge_segments
@@ -34,7 +35,7 @@ from ledger.services.erasing import Participant, Plan
 
 TABLES = (
     *(Candidate, CheckBatch, CheckItem, CheckRun, CheckVerdict, Finding, FindingAnswer, GalleryItem, HiddenShot),
-    *(IndexSegment, ListingImage, PackItem, QualityRun, Repair, SearchRun),
+    *(IndexSegment, ListingImage, PackItem, QualityRun, Repair, SearchRun, WatchMatch),
 )
 
 
@@ -53,7 +54,14 @@ def collect(plan: Plan) -> None:
     packs = _packs(plan)
     plan.images |= set(packs.filter(promotion_kind=PromotionKind.MAIN).values_list("promotion", flat=True)) - {None}
     plan.images |= _overlays(plan)
-    counts = {"checks": checks, "searches": _searches(plan), "found_by_searches": found, "packs": packs}
+    watched = WatchMatch.objects.of(plan.seller).filter(original__in=plan.originals)
+    counts = {
+        "matches": watched,
+        "checks": checks,
+        "searches": _searches(plan),
+        "found_by_searches": found,
+        "packs": packs,
+    }
     plan.lost.update({kind: rows.count() - plan.lost[kind] for kind, rows in counts.items()})
 
 
@@ -125,6 +133,7 @@ def erase(plan: Plan) -> None:
     }
     checks.update(state=RunState.FAILED, error_code=ERASED, **blank)
     _candidates(plan).delete()
+    WatchMatch.objects.of(plan.seller).filter(original__in=plan.originals).delete()
     searches = _searches(plan)
     Candidate.objects.filter(run__in=list(searches.values_list("pk", flat=True))).delete()
     searches.update(

@@ -26,6 +26,7 @@ COLUMNS = (
     "product_id",
     "url",
     "title",
+    "shop_id",
     "shop_name",
     "shop_country",
     "category",
@@ -36,7 +37,7 @@ COLUMNS = (
     "image",
 )
 # The longest text each column of the tables holds.
-LONGEST = {"url": 2048, "title": 500, "shop_name": 200, "category": 200, "price": 60, "language": 12}
+LONGEST = {"url": 2048, "title": 500, "shop_id": 120, "shop_name": 200, "category": 200, "price": 60, "language": 12}
 LONGEST_PRODUCT_ID = 120
 LONGEST_IMAGE = 1024
 # Outside these years a date is a typing error, and far outside an index could not hold it.
@@ -79,6 +80,7 @@ class Facts:
 
     url: str = ""
     title: str = ""
+    shop_id: str = ""
     shop_name: str = ""
     shop_country: str = ""
     category: str = ""
@@ -219,6 +221,7 @@ def _facts(cells: dict[str, str]) -> tuple[Facts, str]:
     facts = Facts(
         url=url,
         title=said["title"],
+        shop_id=said["shop_id"],
         shop_name=said["shop_name"],
         shop_country=country,
         category=category_slug(raw),

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -25,6 +25,7 @@ from compliance.services.case_outcomes import guard_of, outcomes_of
 from compliance.services.overview import CHECK, KINDS, QUERY, REGISTERED, SHOWN, Activity, Tasks
 from compliance.services.sample import start_sample
 from compliance.services.standing import standings_of
+from compliance.services.triage import waiting_matches
 from compliance.standing.judge import WARNING
 from compliance.views.case_outcomes import chart_of
 from compliance.views.codes import code_rows
@@ -59,6 +60,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "tasks": [
             *_machine_tasks(request),
             *(_case_tasks(seller, now) if sees_cases else ()),
+            *_watch_tasks(request),
             *_store_tasks(seller, now),
             *_task_rows(facts.find_tasks(seller, now)),
         ],
@@ -121,6 +123,22 @@ def _case_tasks(seller: Seller, now: datetime) -> Iterator[dict[str, Any]]:
             % {"ok": guard.success.k, "all": guard.success.n, "countered": guard.countered.k},
             "url": reverse("compliance:case-outcomes"),
             "action": _("See the outcomes"),
+        }
+
+
+def _watch_tasks(request: HttpRequest) -> Iterator[dict[str, Any]]:
+    """How many matches of the watch wait for a decision, for those who may decide."""
+    if Permission.TRIAGE not in request.desk.rights():  # type: ignore[attr-defined]
+        return
+    waiting = waiting_matches(seller_of(request)).count()
+    if waiting:
+        words = ngettext("%(count)d copy found in listings", "%(count)d copies found in listings", waiting)
+        yield {
+            "state": "needs-you",
+            "title": words % {"count": waiting},
+            "detail": _("Say of each whether it is one: one key per match, or a whole shop at once."),
+            "url": reverse("compliance:watch"),
+            "action": _("Decide"),
         }
 
 

@@ -327,7 +327,7 @@ def search_agreement(request: HttpRequest, number: str, rank: int) -> HttpRespon
     """Where the pixels of query and candidate agree, as a small picture to lay over the candidate."""
     run: SearchRun = find_or_404(request, SearchRun.objects.select_related("seller"), number)
     row = run.candidates.filter(rank=rank).first()
-    content = agreement_map(row) if row else None
+    content = agreement_map(row.evidence) if row else None
     if content is None:
         raise Http404
     return send_file(content, name=f"agreement-{run.number}-{rank}.png", mime="image/png", inline=True)

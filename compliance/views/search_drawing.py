@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from compliance.models import Candidate
+from ledger.models import ImageFile
 
 HEIGHT, GAP = 320.0, 16.0  # of the drawing, in its own units
 
@@ -43,7 +44,11 @@ class Drawing:
 
 def draw(row: Candidate) -> Drawing | None:
     """The drawing, or None where digests alone decided. Needs row.image and row.run.image."""
-    query, theirs, evidence = row.run.image, row.image, row.evidence
+    return draw_evidence(row.run.image, row.image, row.evidence)
+
+
+def draw_evidence(query: ImageFile | None, theirs: ImageFile, evidence: dict[str, Any]) -> Drawing | None:
+    """The drawing of what `evidence_of` kept about a query and the picture found for it."""
     if query is None or (not evidence.get("place") and not evidence.get("lines")):
         return None
     query_width = round(HEIGHT * (query.width or 1) / (query.height or 1), 1)
@@ -65,9 +70,9 @@ def draw(row: Candidate) -> Drawing | None:
     )
 
 
-def agreement_map(row: Candidate) -> bytes | None:
+def agreement_map(evidence: dict[str, Any]) -> bytes | None:
     """The PNG that was kept, or None."""
-    encoded = row.evidence.get("agreement")
+    encoded = evidence.get("agreement")
     return base64.b64decode(encoded) if encoded else None
 
 

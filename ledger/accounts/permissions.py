@@ -17,6 +17,7 @@ class Permission(StrEnum):
     DOWNLOAD_ORIGINAL = "download_original"  # the exact bytes, with whatever metadata they carry
     VIEW_PRIVATE_METADATA = "view_private_metadata"  # GPS and serial numbers
     IMPORT_CATALOGUE = "import_catalogue"
+    TRIAGE = "triage"  # see what the watch found, decide about it, and who is told
     SEAL = "seal"  # ask for a checkpoint now
     REQUEUE_JOB = "requeue_job"
     MANAGE_STORES = "manage_stores"
@@ -34,6 +35,7 @@ IP_MANAGER = OPERATOR | {
     Permission.DOWNLOAD_ORIGINAL,
     Permission.VIEW_PRIVATE_METADATA,
     Permission.IMPORT_CATALOGUE,
+    Permission.TRIAGE,
     Permission.SEAL,
     Permission.MANAGE_CASES,
     Permission.HOLD,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ssl
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urljoin
@@ -172,6 +172,8 @@ def post_url(
     content_type: str,
     accept_type: str,
     allow_local: bool = False,
+    ports: Sequence[int] | None = None,
+    signed: Mapping[str, str] | None = None,
     resolve: Resolve = system_resolve,
     connect: Connect = system_connect,
     clock: Clock = time.monotonic,
@@ -181,14 +183,14 @@ def post_url(
 ) -> Fetched:
     """The answer to one POST to an address that the operator chose, or a FetchError; never follows a redirect.
 
-    Any port is allowed, and with allow_local an address inside this network: both are the operator's choice, made
-    where authorities are set up. Limits, pinning and the total time are those of fetch_url.
+    Any port is allowed unless ports names some, and with allow_local an address inside this network: both are the
+    operator's choice, made where authorities are set up. signed: more headers, such as a signature of the body. Limits, pinning and the total time are those of fetch_url.
     """
     deadline = Deadline(clock, total_timeout_s)
-    target = parse_url(url, None)
+    target = parse_url(url, ports)
     addresses = find_addresses(target, within(deadline, resolve), allow_local=allow_local)
     backend = PinnedBackend(addresses, connect, deadline)
-    headers = {"User-Agent": USER_AGENT, "Accept": accept_type, "Content-Type": content_type}
+    headers = {"User-Agent": USER_AGENT, "Accept": accept_type, "Content-Type": content_type, **(signed or {})}
     read = partial(_read_answer, accept=lambda _head: True, max_bytes=max_bytes)
     answer = exchange(target, backend, deadline, read, headers=headers, body=body, ssl_context=ssl_context)
     if answer.location is not None:

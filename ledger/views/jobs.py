@@ -44,6 +44,9 @@ KIND_NAMES = {
     "checks.outdated": gettext_lazy("Compare checked main images with a catalogue"),
     "repairs.run": gettext_lazy("Repair a hidden image"),
     "packs.make": gettext_lazy("Make packs"),
+    "watch.run": gettext_lazy("Compare new pictures with the other side"),
+    "watch.webhook": gettext_lazy("Send an alert to the webhook"),
+    "watch.digest": gettext_lazy("Send new matches by e-mail"),
     "erasure.clean": gettext_lazy("Overwrite what was erased"),
     SAMPLE: gettext_lazy("Draw sample data"),
 }

@@ -9,7 +9,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 from PIL import Image
 
+from compliance.models import WatchFeed
 from compliance.services.catalogues import find_or_create_catalogue
+from compliance.services.digests import make_feed
 from compliance.services.gallery import update_gallery
 from compliance.services.packets import build_packet
 from compliance.services.quality import check_pictures
@@ -23,16 +25,48 @@ from tests.compliance.batches import begin_batch, finish_batch, pair_files, uplo
 from tests.compliance.captured import capture_page
 from tests.compliance.check_pairs import PROFILE_ID, WEBP, checked, form_files
 from tests.compliance.complete_case import complete_case
+from tests.compliance.matches import edited_match
 from tests.compliance.pack_orders import packed
 from tests.compliance.test_sku_sets import GOOD, checked_set
 from tests.factories import register_one
 from tests.images import jpeg_bytes, product_photo
 from tests.matrix.ledger import PHOTO
-from tests.matrix.rows import EVERYBODY, MANAGERS, OWNERS, WORKERS, AnyRow, World, action, form, page
+from tests.matrix.rows import (
+    EVERYBODY,
+    IP_MANAGER,
+    MANAGERS,
+    OWNERS,
+    WORKERS,
+    AnyRow,
+    World,
+    action,
+    form,
+    page,
+    public_page,
+)
 
 
 def catalogue(world: World) -> Mapping[str, Any]:
     return {"number": find_or_create_catalogue(actor=None, seller=world.seller, name="Feed").number}
+
+
+def found_match(world: World) -> Mapping[str, Any]:
+    return {"number": edited_match(world.seller).number}
+
+
+def watch_feed(world: World) -> Mapping[str, Any]:
+    make_feed(actor=world.people[IP_MANAGER], seller=world.seller)
+    return {"number": WatchFeed.objects.of(world.seller).latest("pk").number}
+
+
+def feed_token(world: World) -> Mapping[str, Any]:
+    return {"token": make_feed(actor=world.people[IP_MANAGER], seller=world.seller)}
+
+
+def shop_rule(world: World) -> Mapping[str, Any]:
+    for seller in (world.seller, world.other_seller):
+        edited_match(seller)
+    return {"shop": "id:n-1", "kind": "deny"}
 
 
 def check(world: World) -> Mapping[str, Any]:
@@ -222,6 +256,22 @@ ROWS["compliance:pack_archive"] = page(EVERYBODY, make=packs)
 ROWS["compliance:standing"] = form(EVERYBODY, post=WORKERS, data={"kind": "failure"}, ok=400)  # no store is named
 ROWS["compliance:standing_rules"] = action(OWNERS)
 ROWS["compliance:standing_withdraw"] = action(WORKERS, make=store_event)
+ROWS["compliance:watch"] = page(MANAGERS)
+ROWS["compliance:watch_clusters"] = page(MANAGERS)
+ROWS["compliance:watch_cluster_decide"] = action(
+    MANAGERS, data={"by": "transform", "key": "mirrored", "decision": "copy"}
+)
+ROWS["compliance:watch_shops"] = form(MANAGERS, data=shop_rule)
+ROWS["compliance:watch_alerts"] = form(MANAGERS, data={"schedule": "daily", "hour": "8"})
+ROWS["compliance:watch_webhook"] = action(MANAGERS, data={"url": "https://shop.example.com/hook"})
+ROWS["compliance:watch_webhook_test"] = action(MANAGERS)
+ROWS["compliance:watch_feed_new"] = action(MANAGERS)
+ROWS["compliance:watch_feed_revoke"] = action(MANAGERS, make=watch_feed)
+ROWS["compliance:watch_feed"] = public_page(make=feed_token)
+ROWS["compliance:watch_undo"] = action(MANAGERS, data={"batch": "2222222222222222"})
+ROWS["compliance:match"] = page(MANAGERS, make=found_match)
+ROWS["compliance:match_decide"] = action(MANAGERS, make=found_match, data={"decision": "copy"})
+ROWS["compliance:match_agreement"] = page(MANAGERS, make=found_match)
 ROWS["compliance:search"] = form(EVERYBODY, post=WORKERS, data=picture)
 ROWS["compliance:search_method"] = page(EVERYBODY)
 ROWS["compliance:search_result"] = page(EVERYBODY, make=search)

@@ -63,6 +63,7 @@ def flip_bits(code: int, positions: Iterable[int]) -> int:
 def lets_through(item: Item, where: Filter) -> bool:
     return (
         (where.scope is not Scope.REGISTERED or item.is_original)
+        and (where.scope is not Scope.LISTINGS or not item.is_original)
         and (item.listed_at or item.first_seen) >= where.since
         and where.category in (None, item.category)
         and where.country in (None, item.country)
@@ -113,6 +114,7 @@ def probes(items: list[Item], rng: np.random.Generator, count: int, views: int =
 FILTERS = (
     EVERYTHING,
     Filter(Scope.REGISTERED),
+    Filter(Scope.LISTINGS),
     recent(NOW_S),
     recent(NOW_S, category=3, country=2),
     Filter(category=5),

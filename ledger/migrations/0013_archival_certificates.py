@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0002_cache_table"),
-        ("ledger", "0011_evidence_sets_and_erasure"),
+        ("ledger", "0012_people"),
     ]
 
     operations = [
