@@ -30,7 +30,6 @@ NAVIGATION = [
 ]
 
 
-
 def frame(request: HttpRequest) -> dict[str, Any]:
     """Context for base.html; everything that costs a query is lazy, so public pages stay free of them."""
     public = {"public_url": settings.PUBLIC_URL, "is_public": settings.IS_PUBLIC}
