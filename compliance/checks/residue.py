@@ -6,7 +6,7 @@ What kind of mark it is, other rules say; this one makes sure that no mark passe
 from compliance.checks.base import Answer, Level, Rule
 from compliance.checks.pair import Pair
 from compliance.checks.profile import Profile
-from compliance.checks.threeway import three_way
+from compliance.checks.threeway import NO_ORIGINAL, three_way
 from compliance.checks.words import gettext_noop
 
 
@@ -14,8 +14,11 @@ def check_residues(rule: Rule, pair: Pair, profile: Profile) -> Answer:
     """Every mark with its opacity; none is allowed, however faint."""
     allowed = profile.number("residue_opacity_max")
     found = three_way(pair)
-    if not found.is_made:
+    if found.reason == NO_ORIGINAL:
         return Answer(None, allowed, "opacity", note=found.reason)
+    if not found.is_made:
+        # Half a product exchanged looks like promotion that was taken off: without the comparison nobody can tell.
+        return Answer(None, allowed, "opacity", unknown=found.reason)
     findings = tuple(
         rule.finding(Level.ERROR, residue.opacity, allowed, "opacity", bbox=residue.box, detail=residue.kind)
         for residue in found.residues

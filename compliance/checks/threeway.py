@@ -50,6 +50,7 @@ GAP = 0.016
 MOST = 0.4
 RGB = np.linalg.inv(LUMA_CHROMA).astype(np.float32)
 KIND_UNKNOWN = "unknown"
+NO_ORIGINAL = "no_original"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def compare_original(pair: Pair) -> ThreeWay:
     """The pair's hidden image against its original; made once for all rules, use `three_way`."""
     original, hidden = pair.original, pair.hidden
     if original is None:
-        return ThreeWay(reason="no_original")
+        return ThreeWay(reason=NO_ORIGINAL)
     if original.laid is None:
         return ThreeWay(reason=original.reason)
     expected = original.laid.pixels

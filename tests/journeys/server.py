@@ -62,15 +62,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def own_database() -> Iterator[str]:
-    """An empty database beside the one the tests were told to use, or "" for SQLite."""
+def own_database(template: str = "") -> Iterator[str]:
+    """A database beside the one the tests were told to use, empty or a copy of the template's; "" for SQLite."""
     url = os.environ.get("ORIGINMARK_DATABASE_URL", "")
     if not url:
         yield ""
         return
     name = f"originmark_journey_{os.getpid()}_{secrets.token_hex(4)}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template.rpartition('/')[2] or 'template1'}")
         yield url.rpartition("/")[0] + f"/{name}"
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

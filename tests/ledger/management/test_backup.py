@@ -103,12 +103,19 @@ class Installation:
         return str(json.loads(done.stdout.splitlines()[-1])["code"])
 
 
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Installation]:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Three registered photos, made once; no test touches it."""
     with own_database() as url:
-        made = Installation(tmp_path / "here", url)
+        made = Installation(tmp_path_factory.mktemp("filled") / "here", url)
         made.register(1, 2, 3)
         yield made
+
+
+@pytest.fixture
+def here(filled: Installation, tmp_path: Path) -> Iterator[Installation]:
+    with own_database(template=filled.url) as url:
+        yield Installation(shutil.copytree(filled.folder, tmp_path / "here"), url)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -90,20 +91,32 @@ class Place:
         }
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The story, told once; no test touches it."""
     with own_database() as url:
-        environment = {
-            **os.environ,
-            "ORIGINMARK_DATA": str(tmp_path / "data"),
-            "ORIGINMARK_KEYS": str(tmp_path / "keys"),
-            "ORIGINMARK_DATABASE_URL": url,
-        }
-        environment.pop("DJANGO_SETTINGS_MODULE", None)
-        made = Place(environment, url, {})
+        made = Place(environment_of(tmp_path_factory.mktemp("filled"), url), url, {})
         told = made.run("-m", "tests.ledger.management.erasure_story").stdout
         made.story = json.loads(told.splitlines()[-1])
         yield made
+
+
+@pytest.fixture
+def place(filled: Place, tmp_path: Path) -> Iterator[Place]:
+    with own_database(template=filled.url) as url:
+        shutil.copytree(filled.data.parent, tmp_path, dirs_exist_ok=True)
+        yield Place(environment_of(tmp_path, url), url, filled.story)
+
+
+def environment_of(folder: Path, url: str) -> dict[str, str]:
+    environment = {
+        **os.environ,
+        "ORIGINMARK_DATA": str(folder / "data"),
+        "ORIGINMARK_KEYS": str(folder / "keys"),
+        "ORIGINMARK_DATABASE_URL": url,
+    }
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
+    return environment
 
 
 def test_nothing_readable_is_left_and_everything_else_stays(place):
