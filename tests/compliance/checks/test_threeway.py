@@ -77,6 +77,18 @@ def test_a_translucent_text_is_found_at_every_strength_from_a_fifth_on(decoded, 
     assert {finding.code for finding in found.findings} == {"ERR_IMG_HID_RESIDUE"}
 
 
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_an_exchanged_part_is_noticed_beside_the_original(decoded, share):
+    """Without the original it could be what lay under removed promotion."""
+    edge = round(decoded.width * (1 - share))
+    box = (edge, 0, decoded.width, decoded.height)
+    hidden = decoded.copy()
+    hidden.paste(photo(seed=9, size=decoded.size).crop(box), box)
+    found = outcome_of("T01", compared(hidden))
+    assert found.verdict is Verdict.FAILED
+    assert all(finding.bbox[0] >= edge - 24 for finding in found.findings)
+
+
 @pytest.mark.parametrize("side", [12, 16, 20, 40])
 def test_a_code_however_small_is_found_beside_the_original(decoded, side):
     """Below 24 px a QR code is found as something the original does not show; nobody could read it as a code."""
