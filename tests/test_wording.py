@@ -34,7 +34,7 @@ READ = sorted(
 PROMISES = {
     "acceptance by courts": r"100\s?%.{0,30}(court|法院|采信)|(court|法院|采信率).{0,30}100\s?%|courts? (will|always) accept|法院(必然|一定|均会)采信",
     "a judgment nobody here has read": r"1287\s?号|民初",
-    "approval by a marketplace": r"guarantee[sd]?\b|保证(通过|过审|胜诉)|必(过|胜)|包过|pass(es)? the review for sure",
+    "approval by a marketplace": r"(?<!\bI )\bguarantee[sd]?\b|保证(通过|过审|胜诉)|必(过|胜)|包过|pass(es)? the review for sure",
     "accuracy of somebody else's search": r"98\.7\s?%|99\.2\s?%|94\.7\s?%",
     "a blockchain": r"blockchain|区块链|上链",
     "ownership": r"proves (the )?(owner|author)(ship)?\b(?! of nothing)|证明(您|你)(拥有|是作者)",
