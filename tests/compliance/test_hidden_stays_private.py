@@ -12,14 +12,12 @@ from django.urls import reverse
 
 from compliance.services.check_receipt import receipt_of
 from compliance.services.search import searched_counts
-from ledger.accounts.models import Role, User
 from ledger.models import ImageFile
 from ledger.services.blobs import read_blob
 from ledger.services.evidence import evidence_zip
+from tests import test_matrix
 from tests.compliance.check_pairs import HIDDEN, checked
 from tests.compliance.listings import ask, found, work
-from tests.factories import PASSWORD, make_member
-from tests.matrix.rows import World
 from tests.test_matrix import ROWS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("log")]
@@ -27,11 +25,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("log")]
 SIZES = (320, 1024)
 
 
-@pytest.fixture
-def world(seller, other_seller) -> World:
-    people = {str(role): make_member(f"{role}@example.org", seller, role) for role in Role}
-    stranger = make_member("stranger@example.org", other_seller, Role.OWNER)
-    return World(seller, people, other_seller, stranger, User.objects.create_user("loner@example.org", PASSWORD))
+world = test_matrix.world  # the fixture with a person in each role
 
 
 def secrets_of(image: ImageFile) -> list[bytes]:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
 from django.test import Client
 from django.urls import reverse
 
-from ledger.accounts.models import Role, User
-from tests.factories import PASSWORD, make_member
-from tests.matrix.rows import OWNER, Row, World
+from tests import test_matrix
+from tests.matrix.rows import OWNER, Row
 from tests.test_matrix import ROWS
 
 PAGES = sorted(name for name, row in ROWS.items() if isinstance(row, Row) and row.answers.get("GET") == 200)
 
 
-@pytest.fixture
-def world(log, seller, other_seller) -> World:
-    people = {str(role): make_member(f"{role}@example.org", seller, role) for role in Role}
-    stranger = make_member("stranger@example.org", other_seller, Role.OWNER)
-    return World(seller, people, other_seller, stranger, User.objects.create_user("loner@example.org", PASSWORD))
+world = test_matrix.world  # the fixture with a person in each role
 
 
 def test_every_page_of_the_site_leads_to_the_search(world):
