@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from django.core.exceptions import PermissionDenied
 
+from compliance.checks.blocks import list_blocks
 from compliance.models import PackItem, PackRun, RunState
 from compliance.services.pack_orders import Choice, batch_orders, chosen_orders
 from compliance.services.pack_zip import PackUnfinishedError, pack_zip
@@ -30,7 +31,8 @@ from ledger.tlog.claims import parse_claim
 from tests.compliance.check_pairs import PROFILE_ID
 from tests.compliance.pack_orders import OVERLAY, make, order, packed, registered
 from tests.compliance.packs.pictures import photo, pixels, promoted
-from tests.images import jpeg_bytes
+from tests.factories import register
+from tests.images import exif_bytes, jpeg_bytes
 
 pytestmark = pytest.mark.usefixtures("log")
 
@@ -53,6 +55,18 @@ def test_three_files_are_made_and_linked_to_their_original(seller, alice, assert
         assert made.statement.actor == alice
         assert thumbnail(made.image, 320)
     assert_log_valid()
+
+
+def test_camera_data_stays_with_the_original_and_goes_into_no_file(seller, bob):
+    content = jpeg_bytes(photo(), exif=exif_bytes(gps=(31.25, 121.5), serial="SN-4711"))
+    (answer,) = register(seller, content)
+    run = packed(seller, PackOrder("A", answer.original, OVERLAY, "overlay"))
+    with pack_zip(actor=bob, run=run) as file, zipfile.ZipFile(file) as archive:
+        files = [archive.read(name) for name in archive.namelist() if name.endswith(".jpg")]
+    assert len(files) == 3
+    assert [list_blocks(data) for data in files] == [()] * 3
+    assert not any(b"SN-4711" in data for data in files)
+    assert read_blob(answer.original.image.blob) == content
 
 
 def test_a_main_image_s_frame_is_in_the_claim(seller):

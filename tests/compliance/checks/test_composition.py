@@ -32,6 +32,15 @@ def test_a_shift_is_measured_at_500_px(shift, expected):
     assert found.measured == pytest.approx(shift * 500 / 640, abs=0.15)
 
 
+def test_three_pixels_and_five_percent_of_light_have_their_own_codes():
+    moved = outcome("H08", cut(10, 10), cut(13, 10))
+    assert [finding.code for finding in moved.findings] == ["ERR_IMG_HID_GEOMETRY"]
+    brighter = Image.fromarray(np.clip(np.asarray(PHOTO) * 1.05, 0, 255).astype(np.uint8))
+    lit = outcome("H11", PHOTO, brighter)
+    assert [finding.code for finding in lit.findings] == ["ERR_IMG_HID_LIGHT"]
+    assert outcome("H08", PHOTO, brighter).findings == ()
+
+
 def test_a_turn_is_measured_in_degrees():
     turned = WIDE.rotate(1.0, Image.Resampling.BICUBIC).crop((20, 20, 660, 540))
     found = outcome("H08", cut(20, 20), turned)

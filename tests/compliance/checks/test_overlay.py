@@ -42,6 +42,19 @@ def test_a_flat_patch_on_texture_is_seen():
     assert levels(outcome("H19", main, clean)) == []
 
 
+def test_a_place_filled_by_an_editor_is_seen():
+    """What content-aware filling leaves: the surroundings go on, their grain does not."""
+    rough = np.random.default_rng(3).integers(60, 200, (520, 640, 3), dtype=np.uint8)
+    clean = cv2.blur(rough, (2, 2))
+    main = Image.fromarray(clean)
+    ImageDraw.Draw(main).rectangle((200, 200, 320, 280), fill=(220, 20, 20))
+    mask = np.zeros(clean.shape[:2], np.uint8)
+    mask[198:283, 198:323] = 255
+    filled = Image.fromarray(np.asarray(cv2.inpaint(np.asarray(main), mask, 5, cv2.INPAINT_TELEA)))
+    found = outcome("H19", main, filled)
+    assert [(item.code, item.level.value) for item in found.findings] == [("WARN_IMG_HID_INPAINT", "WARNING")]
+
+
 def test_pictures_of_different_size_are_not_searched_for_ghosts():
     pair = pair_of(encode(promoted(1.0)), encode(PHOTO.resize((320, 260))))
     assert outcome_of("H18", pair).reason == "stretched"

@@ -112,6 +112,30 @@ def test_a_mandatory_category_needs_a_hidden_image():
     assert codes(camera(photo()), category="sports", without_hidden=True) == []
 
 
+@pytest.mark.parametrize(
+    "category",
+    [
+        "womens-clothing",
+        "mens-clothing",
+        "shoes",
+        "bags",
+        "jewelry",
+        "beauty",
+        "consumer-electronics",
+        "phone-accessories",
+    ],
+)
+def test_every_category_the_document_names_needs_a_hidden_image(category):
+    assert codes(camera(photo()), category=category, without_hidden=True) == ["ERR_IMG_HID_MISSING"]
+
+
+@pytest.mark.parametrize("category", ["home-garden", "mother-kids", "toys"])
+def test_the_other_categories_it_names_need_one_with_promotion_only(category):
+    promoted = camera(lettered("FREE SHIPPING"))
+    assert codes(promoted, category=category, without_hidden=True) == ["ERR_IMG_HID_REQUIRED_PROMO"]
+    assert codes(camera(photo()), category=category, without_hidden=True) == []
+
+
 def test_promotion_decides_in_conditional_categories():
     plain, promoted = (open_side("image", camera(image), "m") for image in (photo(), lettered("FREE SHIPPING")))
     assert check_need(plain, "toys").findings == ()

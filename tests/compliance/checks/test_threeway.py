@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import segno
 from PIL import Image, ImageDraw, ImageFont
 
 from compliance.checks.base import Finding, Level, Verdict
@@ -67,6 +68,39 @@ def test_text_that_was_left_is_found_however_the_picture_came_about(decoded, way
     assert right >= PLACE[0] + 40
     assert PLACE[1] - 6 <= top < bottom <= PLACE[1] + 22
     assert found.residues[0].opacity <= opacity + 0.1
+
+
+@pytest.mark.parametrize("percent", [20, 25, 30, 40, 50, 60])
+def test_a_translucent_text_is_found_at_every_strength_from_a_fifth_on(decoded, percent):
+    found = outcome_of("T01", compared(with_text(decoded, percent / 100, 20)))
+    assert found.verdict is Verdict.FAILED
+    assert {finding.code for finding in found.findings} == {"ERR_IMG_HID_RESIDUE"}
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_an_exchanged_part_is_noticed_beside_the_original(decoded, share):
+    """Without the original it could be what lay under removed promotion."""
+    edge = round(decoded.width * (1 - share))
+    box = (edge, 0, decoded.width, decoded.height)
+    hidden = decoded.copy()
+    hidden.paste(photo(seed=9, size=decoded.size).crop(box), box)
+    found = outcome_of("T01", compared(hidden))
+    assert found.verdict is Verdict.FAILED
+    assert all(finding.bbox[0] >= edge - 24 for finding in found.findings)
+
+
+@pytest.mark.parametrize("side", [12, 16, 20, 40])
+def test_a_code_however_small_is_found_beside_the_original(decoded, side):
+    """Below 24 px a QR code is found as something the original does not show; nobody could read it as a code."""
+    modules = np.array([[bool(cell) for cell in row] for row in segno.make("P552405", micro=False).matrix])
+    code = Image.fromarray(np.where(modules, 0, 255).astype(np.uint8)).resize((side, side), Image.Resampling.LANCZOS)
+    hidden = decoded.copy()
+    hidden.paste(code.convert("RGB"), PLACE)
+    found = outcome_of("T01", compared(hidden))
+    assert found.verdict is Verdict.FAILED
+    left, top, right, bottom = found.findings[0].bbox
+    assert left - 4 <= PLACE[0] <= right
+    assert top - 4 <= PLACE[1] <= bottom
 
 
 def test_a_lossless_hidden_image_is_compared_pixel_by_pixel(decoded):

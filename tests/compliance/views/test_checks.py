@@ -7,7 +7,8 @@ from compliance.models import CheckRun
 from ledger.accounts.models import Role
 from ledger.models import Job, JobState
 from ledger.services.jobs import run_job
-from tests.compliance.check_pairs import HIDDEN, MAIN, PROFILE_ID, WEBP, begin, checked, form_files
+from ledger.tlog.claims import parse_claim
+from tests.compliance.check_pairs import HIDDEN, MAIN, PROFILE_ID, WEBP, begin, checked, finish, form_files
 from tests.compliance.checks.pictures import encode, product, with_promotion
 from tests.compliance.listings import work
 from tests.factories import make_member, register_one
@@ -134,6 +135,17 @@ def test_the_page_names_profile_version_source_and_what_was_not_looked_at(client
     assert "version 2" in page
     assert "Seller document on hidden images (S1): JPG/PNG" in page
     assert "No QR code or barcode" in page
+
+
+def test_an_old_check_opens_with_the_limits_it_was_made_with(client_of, alice, seller):
+    waiting = begin(seller)
+    CheckRun.objects.update(profile_version="1")
+    run = finish(CheckRun.objects.get(pk=waiting.pk))
+    page = words(client_of(alice).get(page_of(run)))
+    assert "version 1" in page
+    assert "version 2" not in page
+    assert "in force from 2024-07-01" in page
+    assert parse_claim("check.recorded", bytes(run.statement.claim))["profile"] == {"id": PROFILE_ID, "version": "1"}
 
 
 def test_a_check_with_a_version_this_installation_lost_still_opens(client_of, alice, seller):

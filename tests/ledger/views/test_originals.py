@@ -173,6 +173,16 @@ def test_the_page_shows_what_is_proven(client_of, original, bob):
     assert "om-bracket" in page
 
 
+def test_both_fingerprints_are_shown(client_of, log, seller, bob):
+    (answer,) = register(seller, jpeg_bytes(product_photo(3, (480, 600))), analyse=True)
+    assert answer.original is not None
+    page = page_of(client_of(bob), named("original", answer.original))
+    for row in answer.original.image.fingerprints.all():
+        assert row.algorithm in page
+        assert bytes(row.value).hex() in page
+    assert {"phash64", "dhash64"} <= {row.algorithm for row in answer.original.image.fingerprints.all()}
+
+
 def test_place_and_serial_numbers_show_to_managers_only(client_of, log, seller, ivan, olga):
     content = jpeg_bytes(product_photo(3, (64, 64)), exif=exif_bytes(gps=(31.25, 121.5), serial="SN-4711"))
     (answer,) = register(seller, content, analyse=True)
