@@ -192,3 +192,19 @@ class AuthorityForm(forms.Form):
     quota_calls = forms.IntegerField(min_value=1, max_value=1000, initial=1, label=_("At most so many calls"))
     quota_window_s = forms.IntegerField(min_value=1, max_value=86_400, initial=60, label=_("in so many seconds"))
     is_enabled = forms.BooleanField(required=False, initial=True, label=_("Ask it"))
+
+
+class WitnessForm(forms.Form):
+    """Somebody outside who cosigns checkpoints; the arguments of add_witness."""
+
+    name = forms.CharField(
+        max_length=60, label=_("Name"), help_text=_("Short, for policies and pages, such as lawfirm")
+    )
+    vkey = forms.CharField(
+        max_length=4000,
+        label=_("Verifier key"),
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+        help_text=_("From the witness itself: the line that its program prints (C2SP vkey)."),
+    )
+    url = forms.CharField(max_length=500, label=_("Address"), help_text=_("Such as https://witness.example/"))
+    allows_local = forms.BooleanField(required=False, label=_("Its address may be inside our own network"))
