@@ -142,6 +142,13 @@ class RightForm(forms.Form):
     valid_from = forms.DateField(required=False, label=_("Valid from"), widget=forms.DateInput({"type": "date"}))
     valid_until = forms.DateField(required=False, label=_("Valid until"), widget=forms.DateInput({"type": "date"}))
     document = forms.FileField(required=False, label=_("Document (PDF or any file)"))
+    trust_anchors = forms.CharField(
+        max_length=100_000,
+        required=False,
+        label=_("For a time-stamp token: certificates of its authority (PEM)"),
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        help_text=_("The authority's root certificate, from its site or contract, never from one of its answers."),
+    )
     numbers = NumbersField(required=False)
 
     def clean(self) -> dict[str, Any]:
