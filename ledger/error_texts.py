@@ -47,6 +47,10 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("Signed by a key of this log that was revoked."),
         _("Download the evidence anew: it is then signed by the present key."),
     ),
+    "right_anchors": (
+        _("These are no certificates."),
+        _("Paste the authority's root certificate as PEM, from BEGIN CERTIFICATE to END CERTIFICATE."),
+    ),
     "witness_setting": (_("This witness cannot be added or removed."), _("Check its name, its key and its address.")),
     "export_folder": (
         _("The folder does not hold an older state of this log."),

@@ -149,6 +149,13 @@ class RightForm(forms.Form):
     valid_from = forms.DateField(required=False, label=_("Valid from"), widget=forms.DateInput({"type": "date"}))
     valid_until = forms.DateField(required=False, label=_("Valid until"), widget=forms.DateInput({"type": "date"}))
     document = forms.FileField(required=False, label=_("Document (PDF or any file)"))
+    trust_anchors = forms.CharField(
+        max_length=100_000,
+        required=False,
+        label=_("For a time-stamp token: certificates of its authority (PEM)"),
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        help_text=_("The authority's root certificate, from its site or contract, never from one of its answers."),
+    )
     numbers = NumbersField(required=False)
 
     def clean(self) -> dict[str, Any]:
@@ -199,3 +206,19 @@ class AuthorityForm(forms.Form):
     quota_calls = forms.IntegerField(min_value=1, max_value=1000, initial=1, label=_("At most so many calls"))
     quota_window_s = forms.IntegerField(min_value=1, max_value=86_400, initial=60, label=_("in so many seconds"))
     is_enabled = forms.BooleanField(required=False, initial=True, label=_("Ask it"))
+
+
+class WitnessForm(forms.Form):
+    """Somebody outside who cosigns checkpoints; the arguments of add_witness."""
+
+    name = forms.CharField(
+        max_length=60, label=_("Name"), help_text=_("Short, for policies and pages, such as lawfirm")
+    )
+    vkey = forms.CharField(
+        max_length=4000,
+        label=_("Verifier key"),
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+        help_text=_("From the witness itself: the line that its program prints (C2SP vkey)."),
+    )
+    url = forms.CharField(max_length=500, label=_("Address"), help_text=_("Such as https://witness.example/"))
+    allows_local = forms.BooleanField(required=False, label=_("Its address may be inside our own network"))

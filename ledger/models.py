@@ -496,9 +496,10 @@ class RightKind(models.TextChoices):
 
 
 class RightRecord(models.Model):
-    """What somebody else certified: a registration, a notary's deed, a platform's receipt. Never checked by machine.
+    """What somebody else certified: a registration, a notary's deed, a platform's receipt, a time-stamp token.
 
-    Its document is an evidence set of one file: registered in the log, stored encrypted, never opened.
+    Its document is an evidence set of one file: registered in the log, stored encrypted. Only a time-stamp token is
+    checked by machine (ledger/services/right_tokens.py); nothing else is opened.
     """
 
     number = models.CharField(max_length=16, unique=True, default=new_number)
@@ -510,6 +511,8 @@ class RightRecord(models.Model):
     valid_from = models.DateField(null=True)
     valid_until = models.DateField(null=True)
     document = models.ForeignKey(EvidenceSet, null=True, on_delete=models.PROTECT, related_name="rights")
+    trust_anchors = models.TextField(blank=True)  # PEM, for a token: whom to believe, from elsewhere than the token
+    token = models.JSONField(default=dict)  # what the check of a token found; empty: its document is none
     originals = models.ManyToManyField(Original, related_name="rights")
     sets = models.ManyToManyField(EvidenceSet, related_name="right_records")
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")

@@ -17,6 +17,7 @@ from ledger.views import (
     rights,
     sets,
     verify,
+    witnesses,
 )
 
 app_name = "ledger"
@@ -78,6 +79,8 @@ urlpatterns = [
     path("ledger/seal/", log.seal, name="seal"),
     path("ledger/clocks/", clocks.clocks, name="clocks"),
     path("ledger/clocks/try/", clocks.clock_try, name="clock_try"),
+    path("ledger/witnesses/", witnesses.witnesses, name="witnesses"),
+    path("ledger/witnesses/change/", witnesses.witness_change, name="witness_change"),
     path("ledger/anchor/", clocks.anchor, name="anchor"),
     path("ledger/checkpoints/<int:tree_size>/", log.checkpoint_file, name="checkpoint_file"),
     path("log/", explorer.explorer, name="explorer"),

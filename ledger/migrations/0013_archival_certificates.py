@@ -37,6 +37,16 @@ class Migration(migrations.Migration):
                 null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="ledger.timeauthority"
             ),
         ),
+        migrations.AddField(
+            model_name="rightrecord",
+            name="token",
+            field=models.JSONField(default=dict),
+        ),
+        migrations.AddField(
+            model_name="rightrecord",
+            name="trust_anchors",
+            field=models.TextField(blank=True),
+        ),
         migrations.AddIndex(
             model_name="certificate",
             index=models.Index(fields=["is_archival", "-id"], name="certificate_by_archival"),

@@ -71,7 +71,7 @@ class AuthorityState:
 def require_site_right(actor: User | None) -> None:
     """None stands for the operator of the machine."""
     if actor is not None and not may_run_site(actor):
-        raise PermissionDenied("only who runs this site decides about outside clocks")
+        raise PermissionDenied("only who runs this site decides about outside clocks and witnesses")
 
 
 def save_authority(

@@ -1,7 +1,7 @@
 """Right records: what an authority, a notary or a platform certified, with its document and when it ends.
 
-Nothing of it is checked by machine, and every page says so. The document is registered as an evidence set of one file, so
-that the log at least proves when it was here.
+A time-stamp token is checked by machine; nothing else is, and every page says which it is. The document is registered as an
+evidence set of one file, so that the log at least proves when it was here.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ledger.accounts.permissions import Permission, require_permission
 from ledger.models import EvidenceSet, Original, RightRecord, SetRole
 from ledger.services.evidence_sets import SetError, add_files, open_draft, register_set
 from ledger.services.originals import REJECTED, Upload
+from ledger.services.right_tokens import check_right, parse_anchors
 
 REMIND_BEFORE = timedelta(days=60)
 REMIND_AFTER = timedelta(days=30)  # an ended right that nobody renewed for longer is history
@@ -44,6 +45,7 @@ class RightFacts:
     authority: str = ""
     valid_from: date | None = None
     valid_until: date | None = None
+    trust_anchors: str = ""
 
 
 def record_right(
@@ -56,9 +58,11 @@ def record_right(
 ) -> RightRecord:
     """Keep a right with its document, attached to originals and sets by their proof numbers.
 
-    Raises UnknownNumberError, and SetError for a document that is empty or too large; nothing is kept then.
+    Raises UnknownNumberError, TrustAnchorsError, and SetError for a document that is empty or too large; nothing is
+    kept then.
     """
     require_permission(actor, seller, Permission.REGISTER)
+    parse_anchors(facts.trust_anchors)
     originals, sets = _attached(seller, numbers)
     kept = _register(actor, seller, document, facts.title) if document is not None else None
     with transaction.atomic():
@@ -72,9 +76,11 @@ def record_right(
             authority=facts.authority,
             valid_from=facts.valid_from,
             valid_until=facts.valid_until,
+            trust_anchors=facts.trust_anchors,
         )
         record.originals.set(originals)
         record.sets.set(sets)
+    check_right(record)
     return record
 
 
@@ -94,6 +100,7 @@ def attach_right(*, actor: User | None, record: RightRecord, numbers: Sequence[s
     with transaction.atomic():
         record.originals.add(*originals)
         record.sets.add(*sets)
+    check_right(record)
 
 
 def _attached(seller: Seller, numbers: Sequence[str]) -> tuple[list[Original], list[EvidenceSet]]:

@@ -14,10 +14,12 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from ledger.accounts.models import User
 from ledger.anchors import witness as client
 from ledger.anchors.errors import FetchError
 from ledger.anchors.witness import WitnessAddress, WitnessConflictError
 from ledger.models import Checkpoint, Cosignature, Job, Witness
+from ledger.services.authorities import require_site_right
 from ledger.services.jobs import enqueue_job
 from ledger.services.log import cosigned_note, latest_checkpoint, read_hashes
 from ledger.tlog import policy
@@ -49,8 +51,9 @@ class WitnessSettingError(Exception):
     code = "witness_setting"
 
 
-def add_witness(*, name: str, vkey: str, url: str, allows_local: bool = False) -> Witness:
-    """Have a witness asked from now on. The operator's command: rights are those of the machine."""
+def add_witness(*, name: str, vkey: str, url: str, allows_local: bool = False, actor: User | None = None) -> Witness:
+    """Have a witness asked from now on; actor None is the operator of the machine. Raises WitnessSettingError."""
+    require_site_right(actor)
     try:
         key = parse_vkey(vkey)
         policy.format_policy(policy.Policy((), (policy.Witness(name, key, url),)))
@@ -64,8 +67,16 @@ def add_witness(*, name: str, vkey: str, url: str, allows_local: bool = False) -
         raise WitnessSettingError(f"there is a witness called {name} already") from error
 
 
-def remove_witness(*, name: str) -> None:
-    """Ask a witness no longer; what it cosigned stays."""
+def pause_witness(*, name: str, paused: bool, actor: User | None = None) -> None:
+    """Ask a witness no longer, or again at once; while paused it is in no policy and counts for no quorum."""
+    require_site_right(actor)
+    if not Witness.objects.filter(name=name).update(is_enabled=not paused, rest_until=None):
+        raise WitnessSettingError(f"there is no witness called {name}")
+
+
+def remove_witness(*, name: str, actor: User | None = None) -> None:
+    """Take a witness off the list; what it cosigned stays."""
+    require_site_right(actor)
     if not Witness.objects.filter(name=name).delete()[0]:
         raise WitnessSettingError(f"there is no witness called {name}")
 
@@ -154,6 +165,12 @@ def _note_failure(row: Witness, code: str, detail: str, now: datetime) -> None:
     row.rest_until = now + timedelta(seconds=rest)
     row.last_error, row.last_error_detail = code, detail[:300]
     row.save(update_fields=["failures", "rest_until", "last_error", "last_error_detail"])
+
+
+def cosigners_of(checkpoint: Checkpoint) -> frozenset[int]:
+    """Primary keys of the witnesses whose cosignature of this checkpoint is kept."""
+    rows = Cosignature.objects.filter(checkpoint=checkpoint, witness__isnull=False)
+    return frozenset(rows.values_list("witness_id", flat=True))
 
 
 def policy_with_witnesses(logs: policy.Policy) -> policy.Policy:

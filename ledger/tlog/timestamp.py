@@ -159,6 +159,20 @@ def embedded_certificates(data: bytes) -> list[bytes]:
         raise TimestampSyntax(f"not an RFC 3161 token: {error}"[:300]) from error
 
 
+def imprint_of(data: bytes) -> tuple[str, bytes]:
+    """What a token is about: the name of a digest out of IMPRINT_ALGORITHMS and its value. Nothing else is checked."""
+    _require()
+    try:
+        imprint = _token_info(_signed_data(data))["message_imprint"]
+        algorithm = imprint["hash_algorithm"]["algorithm"].native
+        value = bytes(imprint["hashed_message"].native)
+    except _MALFORMED as error:
+        raise TimestampSyntax(f"not an RFC 3161 token: {error}"[:300]) from error
+    if algorithm not in IMPRINT_ALGORITHMS:
+        raise TimestampAlgorithm(f"the imprint is made with {algorithm}", actual=algorithm)
+    return algorithm, value
+
+
 def _signed_data(data: bytes) -> Any:
     if len(data) > MAX_RESPONSE_BYTES:
         raise TimestampSyntax("the response is too large", expected=MAX_RESPONSE_BYTES, actual=len(data))

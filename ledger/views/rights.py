@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +19,7 @@ from ledger.forms import AttachForm, RightForm
 from ledger.models import RightRecord
 from ledger.services.evidence_sets import MAX_FILE_BYTES, SetError
 from ledger.services.originals import Upload
+from ledger.services.right_tokens import TrustAnchorsError
 from ledger.services.rights import REMIND_BEFORE, RightFacts, UnknownNumberError, attach_right, record_right
 from ledger.views.common import Page, explain_trouble, find_or_404, needs, seller_of, text_parameter
 
@@ -35,6 +39,16 @@ def _state(right: RightRecord) -> str:
     if right.valid_until is None or right.valid_until > today + REMIND_BEFORE:
         return ""
     return "failed" if right.valid_until < today else "needs-you"
+
+
+def _token(right: RightRecord) -> dict[str, Any]:
+    """What the check of a token found, as the page shows it; empty for a document that is none."""
+    found = dict(right.token)
+    if "gen_time" in found:
+        found["gen_time"] = datetime.fromisoformat(found["gen_time"])
+    if "code" in found:
+        found["why"] = error_text(found["code"])
+    return found
 
 
 @needs(Permission.REGISTER)
@@ -60,6 +74,10 @@ def right_new(request: HttpRequest) -> HttpResponse:
             )
         except UnknownNumberError as error:
             form.add_error("numbers", f"{error_text(error.code).title} {error.number} ({error.code})")
+        except TrustAnchorsError as error:
+            form.add_error(
+                "trust_anchors", f"{error_text(error.code).title} {error_text(error.code).advice} ({error.code})"
+            )
         except SetError as error:
             form.add_error("document", f"{error_text(error.code).title} ({error.code})")
         else:
@@ -88,6 +106,7 @@ def right(request: HttpRequest, number: str) -> HttpResponse:
     context = {
         "right": found,
         "state": _state(found),
+        "token": _token(found),
         "form": form,
         "originals": found.originals.select_related("image").order_by("-pk"),
         "sets": found.sets.order_by("-pk"),

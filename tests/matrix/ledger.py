@@ -162,6 +162,8 @@ ROWS["ledger:seal"] = action(MANAGERS)
 # Only who runs the site decides about clocks, and on a site with several sellers no seller's role does.
 ROWS["ledger:clocks"] = form(EVERYBODY, post=frozenset())
 ROWS["ledger:clock_try"] = action(frozenset())
+ROWS["ledger:witnesses"] = form(EVERYBODY, post=frozenset())
+ROWS["ledger:witness_change"] = action(frozenset())
 ROWS["ledger:anchor"] = action(MANAGERS)
 ROWS["ledger:checkpoint_file"] = page(EVERYBODY, make=checkpoint, shared=True)
 ROWS["ledger:explorer"] = public_page()
