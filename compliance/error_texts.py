@@ -397,5 +397,49 @@ add_texts(
             _("No pack of this order has been made yet."),
             _("Wait until one is finished; then there is a ZIP."),
         ),
+        # Cases.
+        "case.refused": (_("This cannot be done with the case."), _("Look at its state and its gate.")),
+        "case.unknown_target": (
+            _("This target has no form for this kind of case."),
+            _("Choose another target or another kind."),
+        ),
+        "case.not_ready": (
+            _("Required items are missing, so the case cannot be filed."),
+            _("The gate names each of them with what to do."),
+        ),
+        "case.no_such_step": (
+            _("A case in this state cannot take this step."),
+            _("The page offers the steps that are possible now."),
+        ),
+        "case.closed": (_("The case is closed."), _("Open a new one; a closed case stays as it was.")),
+        "case.note_missing": (_("This step needs a reason."), _("Write in a few words why.")),
+        "case.reason_missing": (_("A deadline moves only with a reason."), _("Write in a few words why.")),
+        "case.not_changeable": (
+            _("What was submitted stays as it was submitted."),
+            _("It can be changed once the target asks for more or rejects it; withdraw it otherwise."),
+        ),
+        "case.too_many_listings": (_("A case holds at most 1,000 listings."), _("Open another case for the rest.")),
+        "case.name_missing": (_("A statement needs the name of who makes it."), _("Type your full name.")),
+        "case.nothing_ticked": (_("No statement was ticked."), _("Read each one and tick those that you make.")),
+        "case.file_empty": (_("The file is empty."), _("Choose it again.")),
+        "case.file_too_large": (
+            _("The file is larger than the target takes."),
+            _("Make it smaller or split it; the target's page says how large it may be."),
+        ),
+        "case.file_wrong_type": (
+            _("The target does not take files of this type."),
+            _("Save it as a type that the target takes, usually PDF."),
+        ),
+        "case.not_a_number": (_("This is no proof number."), _("Copy it from the original's page.")),
+        "case.too_many_addresses": (_("At most 200 addresses at once."), _("Add the rest on the case's page.")),
+        "case.no_listing": (_("Neither address nor item number was given."), _("Give one of the two.")),
+        "case.deadline_incomplete": (
+            _("The deadline is incomplete."),
+            _("Choose a rule and when its clock starts, or say what is due and when."),
+        ),
+        "case.unknown_original": (
+            _("No original of this seller has this proof number."),
+            _("Copy the number from the original's page."),
+        ),
     }
 )

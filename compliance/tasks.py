@@ -4,6 +4,7 @@ from typing import Any
 
 from compliance.models import IndexSegment
 from compliance.services.captures import FETCH_JOB, run_fetch
+from compliance.services.case_deadlines import remind
 from compliance.services.case_erasing import PARTICIPANT as CASE_PARTICIPANT
 from compliance.services.check_batches import KIND as BATCH
 from compliance.services.check_batches import run_batch
@@ -88,6 +89,7 @@ def seal(ctx: JobContext) -> dict[str, int]:
 
 periodic("gallery", interval_s=60)(sweep_gallery)
 periodic("search index", interval_s=20)(sweep_segments)
+periodic("deadline reminders", interval_s=60)(remind)
 
 
 @job("sample.load", queue=HEAVY, timeout_s=590)

@@ -20,10 +20,14 @@ NAVIGATION = [
     ("compliance:search", "zoom-scan", _("Find copies")),
     ("compliance:checks", "eye-check", _("Hidden image")),
     ("compliance:catalogues", "packages", _("Catalogues")),
+    ("compliance:case-list", "case", _("Cases")),
     ("ledger:sets", "folder", _("Evidence sets")),
     ("ledger:history", "history", _("History")),
     ("ledger:log", "timeline", _("Ledger")),
 ]
+
+# What people without the right do not even see.
+HIDDEN_WITHOUT = {"compliance:case-list": Permission.MANAGE_CASES}
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -39,6 +43,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "nav_items": [
             {"url": reverse(name), "icon": icon, "label": label, "active": is_active(request.path, reverse(name))}
             for name, icon, label in NAVIGATION
+            if HIDDEN_WITHOUT.get(name) is None or HIDDEN_WITHOUT[name] in desk.rights()
         ],
         "dead_jobs": SimpleLazyObject(lambda: dead_jobs(desk.seller)),
     }

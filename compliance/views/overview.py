@@ -12,17 +12,21 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
+from compliance.cases.outcomes import BROKEN
 from compliance.models import CheckRun, SearchRun
 from compliance.services import find as finding
 from compliance.services import overview as facts
+from compliance.services.case_deadlines import deadline_words, pressing_deadlines
+from compliance.services.case_outcomes import guard_of, outcomes_of
 from compliance.services.overview import CHECK, KINDS, QUERY, REGISTERED, SHOWN, Activity, Tasks
 from compliance.services.sample import start_sample
 from compliance.services.standing import standings_of
 from compliance.standing.judge import WARNING
+from compliance.views.case_outcomes import chart_of
 from compliance.views.codes import code_rows
 from ledger.accounts.middleware import SESSION_KEY
 from ledger.accounts.models import Role, Seller
@@ -48,10 +52,16 @@ def overview(request: HttpRequest) -> HttpResponse:
     """What needs you, four numbers, a chart, the newest entries; for a new seller three steps and a place to drop."""
     seller, now = seller_of(request), timezone.now()
     activity = facts.count_activity(seller, now)
+    sees_cases = Permission.MANAGE_CASES in request.desk.rights()  # type: ignore[attr-defined]
     context: dict[str, Any] = {
         "is_new": activity.is_empty,
         "form": RegisterForm(seller=seller),
-        "tasks": [*_machine_tasks(request), *_store_tasks(seller, now), *_task_rows(facts.find_tasks(seller, now))],
+        "tasks": [
+            *_machine_tasks(request),
+            *(_case_tasks(seller, now) if sees_cases else ()),
+            *_store_tasks(seller, now),
+            *_task_rows(facts.find_tasks(seller, now)),
+        ],
     }
     if not activity.is_empty:
         context |= {
@@ -59,6 +69,9 @@ def overview(request: HttpRequest) -> HttpResponse:
             "chart": _chart(activity),
             "rows": facts.recent_entries(seller, HISTORY_ROWS),
         }
+    if sees_cases and not activity.is_empty:
+        outcomes = outcomes_of(actor=request.user, seller=seller, now=now)  # type: ignore[arg-type]
+        context["outcomes_chart"] = chart_of(outcomes.months) if outcomes.cases else None
     return render(request, "compliance/overview.html", context)
 
 
@@ -82,6 +95,32 @@ def _machine_tasks(request: HttpRequest) -> Iterator[dict[str, Any]]:
             "detail": _("A stolen password would be enough to act in your name."),
             "url": reverse("mfa_index"),
             "action": _("Set one up"),
+        }
+
+
+def _case_tasks(seller: Seller, now: datetime) -> Iterator[dict[str, Any]]:
+    """What is due within a week or over, and complaints that put the good-faith status at risk."""
+    due = list(pressing_deadlines(seller, now)[: SHOWN + 1])
+    for row in due[:SHOWN]:
+        yield {
+            "state": "failed" if row.due_at < now else "needs-you",
+            "title": f"{deadline_words(row, get_language() or 'en')} · {row.case}",
+            "detail": _("Was due") if row.due_at < now else _("Due"),
+            "at": row.due_at,
+            "url": reverse("compliance:case-detail", args=[row.case.number]) + "#deadlines",
+            "action": _("Open the case"),
+        }
+    if len(due) > SHOWN:
+        yield _more(_("More deadlines are near."), reverse("compliance:case-deadlines"))
+    guard = guard_of(seller, now)
+    if guard.is_pressing:
+        yield {
+            "state": "failed" if guard.state == BROKEN else "needs-you",
+            "title": _("Your good-faith rates are at risk"),
+            "detail": _("%(ok)d of %(all)d complaints accepted, %(countered)d countered, in the last 90 days")
+            % {"ok": guard.success.k, "all": guard.success.n, "countered": guard.countered.k},
+            "url": reverse("compliance:case-outcomes"),
+            "action": _("See the outcomes"),
         }
 
 

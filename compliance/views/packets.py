@@ -16,6 +16,7 @@ from compliance.forms import PacketForm
 from compliance.models import Case, CasePacket
 from compliance.packets.errors import PacketError
 from compliance.packets.wording import LANGUAGES
+from compliance.services.case_files import gate_of
 from compliance.services.packet_exhibits import NOT_TICKED, PRIVATE, UNREADABLE, Ticks
 from compliance.services.packets import (
     GateClosedError,
@@ -23,7 +24,6 @@ from compliance.services.packets import (
     draft_letter,
     fields_of,
     packet_file,
-    packet_gate,
     packet_part,
     packet_proof,
     upload_problems,
@@ -76,7 +76,7 @@ def case_packets(request: HttpRequest, number: str) -> HttpResponse:
     context = {
         "case": case,
         "target": target.name.in_language(request.LANGUAGE_CODE),
-        "gate": packet_gate(case),
+        "gate": gate_of(case),
         "form": form,
         "trouble": trouble,
         "packets": CasePacket.objects.filter(case=case).select_related("statement").order_by("-pk"),

@@ -16,18 +16,17 @@ from PIL import Image
 
 from compliance.models import Capture, CaseAttachment, CasePacket, CaseStatement
 from compliance.packets.errors import ItemTooLargeError
+from compliance.services.case_files import gate_of
 from compliance.services.packet_exhibits import PRIVATE, Ticks
 from compliance.services.packets import (
     GateClosedError,
     build_packet,
     draft_letter,
     packet_file,
-    packet_gate,
     packet_part,
     packet_proof,
 )
 from ledger.accounts.numbers import new_number
-from ledger.accounts.permissions import Permission
 from ledger.models import Handout, Statement
 from ledger.services.blobs import BlobUnreadableError, read_blob
 from ledger.services.erasure import OnHoldError, erase_original
@@ -114,9 +113,9 @@ def test_a_draft_is_there_all_the_same_and_is_marked(seller, alice):
 def test_captures_of_the_listing_count_for_the_gate(seller):
     case = complete_case(seller, "cn_ecl42", captures=False)
     CaseAttachment.objects.filter(case=case, role="infringing_screenshot").delete()
-    assert "infringement.capture" in [item.id for item in packet_gate(case).missing]
+    assert "infringement.capture" in [item.id for item in gate_of(case).missing]
     capture_page(seller, url=THEIR_URL)
-    assert packet_gate(case).is_open
+    assert gate_of(case).is_open
 
 
 def test_an_attached_file_over_the_cap_is_refused_by_its_name(seller, alice):
