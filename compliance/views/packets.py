@@ -17,6 +17,7 @@ from compliance.models import Case, CasePacket
 from compliance.packets.errors import PacketError
 from compliance.packets.wording import LANGUAGES
 from compliance.services.case_files import gate_of
+from compliance.services.case_words import item_label, item_row
 from compliance.services.packet_exhibits import NOT_TICKED, PRIVATE, UNREADABLE, Ticks
 from compliance.services.packets import (
     GateClosedError,
@@ -76,7 +77,7 @@ def case_packets(request: HttpRequest, number: str) -> HttpResponse:
     context = {
         "case": case,
         "target": target.name.in_language(request.LANGUAGE_CODE),
-        "gate": gate_of(case),
+        "missing": [item_row(item) for item in gate_of(case).missing],
         "form": form,
         "trouble": trouble,
         "packets": CasePacket.objects.filter(case=case).select_related("statement").order_by("-pk"),
@@ -123,7 +124,7 @@ def packet(request: HttpRequest, number: str) -> HttpResponse:
             for row in found.files
         ],
         "left_out": [(name, WHY.get(why, why)) for name, why in found.left_out],
-        "fields": fields_of(found.case),
+        "fields": [{"field": field, "name": field.label or item_label(field.fact)} for field in fields_of(found.case)],
         **bracket_context(seq, is_sealed=bool(newest and newest.tree_size > seq)),
     }
     return render(request, "compliance/packet_detail.html", context)

@@ -289,7 +289,7 @@ def test_nothing_is_ticked_beforehand_and_a_closed_gate_has_no_button(seller, iv
     case.save()
     text = client_of(ivan).get(url).text
     assert "Build and record" not in text
-    assert "signature" in text
+    assert "Signature" in text
     assert client_of(ivan).post(url, {"languages": ["en"]}).status_code == 400
 
 
