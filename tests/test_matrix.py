@@ -19,10 +19,10 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from ledger.accounts.models import Role, User
 from ledger.accounts.numbers import new_number, parse_number
 from tests.factories import PASSWORD, make_member
-from tests.matrix import accounts, compliance, ledger, library
+from tests.matrix import accounts, cases, compliance, ledger, library
 from tests.matrix.rows import EVERYBODY, OWNER, AnyRow, LibraryRow, Row, World
 
-TABLES = (ledger.ROWS, compliance.ROWS, accounts.ROWS, library.ROWS)
+TABLES = (ledger.ROWS, compliance.ROWS, cases.ROWS, accounts.ROWS, library.ROWS)
 ROWS: dict[str, AnyRow] = {name: row for table in TABLES for name, row in table.items()}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ANONYMOUS, STRANGER, LONER = "anonymous", "another seller's owner", "person without a seller"

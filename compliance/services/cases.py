@@ -163,7 +163,7 @@ def write_listing(case: Case, facts: ListingFacts, works: Mapping[int, CaseWork]
         seller_country=facts.seller_country,
         price=facts.price,
         position=facts.position,
-        reason=facts.reason or (next(iter(reasons)) if len(reasons) == 1 else ""),
+        reason=facts.reason or next(iter(reasons), ""),  # the first is the one about pictures in a listing
         first_seen=facts.first_seen,
         last_seen=facts.last_seen,
         score_milli=facts.score_milli,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -292,7 +293,7 @@ def test_costs_can_be_noted_after_closing(seller):
     case = draft(seller)
     move_case(actor=None, case=case, to=steps.WITHDRAWN, note="x")
     move_case(actor=None, case=case, to=steps.CLOSED)
-    note_costs(actor=None, case=case, costs=12, currency="cny")
+    note_costs(actor=None, case=case, costs=Decimal(12), currency="cny")
     assert fresh(case).costs_currency == "CNY"
 
 
@@ -310,7 +311,7 @@ def test_viewers_operators_and_strangers_can_do_nothing(request, seller, who):
         lambda: move_case(actor=user, case=case, to=steps.SUBMITTED),
         lambda: tick_statements(actor=user, case=case, which=["accuracy"], name="x"),
         lambda: attached_bytes(actor=user, attachment=row),
-        lambda: note_costs(actor=user, case=case, costs=1, currency="CNY"),
+        lambda: note_costs(actor=user, case=case, costs=Decimal(1), currency="CNY"),
     ):
         with pytest.raises(PermissionDenied):
             act()
