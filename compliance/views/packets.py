@@ -80,7 +80,7 @@ def case_packets(request: HttpRequest, number: str) -> HttpResponse:
         "missing": [item_row(item) for item in gate_of(case).missing],
         "form": form,
         "trouble": trouble,
-        "packets": CasePacket.objects.filter(case=case).select_related("statement").order_by("-pk"),
+        "packets": CasePacket.objects.of(case.seller).filter(case=case).select_related("statement").order_by("-pk"),
         "languages": [code for code in LANGUAGES if code in target.languages],
     }
     return render(request, "compliance/case_packets.html", context, status=400 if trouble or form.errors else 200)
