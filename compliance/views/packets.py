@@ -55,7 +55,11 @@ def case_packets(request: HttpRequest, number: str) -> HttpResponse:
     """The packets of a case, and the form that builds one once nothing required is missing."""
     case: Case = find_or_404(request, Case.objects.select_related("seller"), number)
     target = find_target(case.target)
-    form = PacketForm(request.POST or None, languages=target.languages, initial={"languages": _languages(case)})
+    form = PacketForm(
+        request.POST if request.method == "POST" else None,
+        languages=target.languages,
+        initial={"languages": _languages(case)},
+    )
     trouble: Any = None
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
