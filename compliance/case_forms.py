@@ -31,6 +31,7 @@ from ledger.accounts.numbers import parse_number
 from ledger.models import EvidenceFile, RightRecord
 
 EMPTY = ("", "—")
+ANSWERS = (CaseKind.DEFENCE, CaseKind.COUNTER_NOTICE)  # kinds that answer somebody else's notice
 MAX_ADDRESSES = 200
 
 
@@ -265,13 +266,16 @@ def section_form(section: str, case: Case, zone: tzinfo, data: Any = None) -> Se
     """The form of a section with what the case says, or with what somebody sent."""
     kind = SECTIONS[section]
     initial = {name: getattr(case, name) for name in kind.base_fields}
-    form = kind(data, initial=initial, zone=zone, prefix=section, auto_id=f"id_{section}_%s")
+    form = kind(data, initial=initial, zone=zone, prefix=section)
     if "right" in form.fields:
         _field(form, "right").queryset = RightRecord.objects.of(case.seller).order_by("-pk")
     checks = find_target(case.target).checks
     for name, check in _ASKED_BY.items():
         if name in form.fields and check not in checks:
             del form.fields[name]
+    if section == "relationship" and case.kind in ANSWERS:
+        for name in set(form.fields) - {"image_source", "prior_contacts"}:
+            del form.fields[name]  # questions about the right to complain
     if "languages" in form.fields:
         allowed = find_target(case.target).languages
         _field(form, "languages").choices = [(each, LANGUAGE_WORDS[each]) for each in allowed]

@@ -251,7 +251,7 @@ LANGUAGE_NAMES = {"zh": "中文", "en": "English", "es": "español", "ru": "ру
 class PacketForm(forms.Form):
     """Which letters, and what of the private kind goes along. Nothing is ticked beforehand."""
 
-    languages = forms.MultipleChoiceField(label=_("Languages of the letter"), widget=forms.CheckboxSelectMultiple)
+    languages = forms.MultipleChoiceField(label=_("Languages of the letters"), widget=forms.CheckboxSelectMultiple)
     originals = forms.BooleanField(
         required=False,
         label=_("Exact originals and the files of the shoot"),

@@ -21,10 +21,10 @@ from ledger.accounts.numbers import new_number, parse_number
 from ledger.accounts.permissions import PERMISSIONS
 from ledger.accounts.tokens import NEEDS, create_token
 from tests.factories import PASSWORD, make_member
-from tests.matrix import accounts, api, compliance, ledger, library
+from tests.matrix import accounts, api, cases, compliance, ledger, library
 from tests.matrix.rows import EVERYBODY, OWNER, AnyRow, ApiRow, LibraryRow, Row, World
 
-TABLES = (ledger.ROWS, compliance.ROWS, accounts.ROWS, library.ROWS, api.ROWS)
+TABLES = (ledger.ROWS, compliance.ROWS, cases.ROWS, accounts.ROWS, library.ROWS, api.ROWS)
 ROWS: dict[str, AnyRow] = {name: row for table in TABLES for name, row in table.items()}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ANONYMOUS, STRANGER, LONER = "anonymous", "another seller's owner", "person without a seller"

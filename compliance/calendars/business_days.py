@@ -23,6 +23,7 @@ class Calendar:
     name: str
     zone: str
     source: str
+    source_zh: str
     known_until: date
 
     def is_business_day(self, day: date) -> bool:

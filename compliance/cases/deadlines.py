@@ -39,7 +39,7 @@ class DeadlineRule:
     unit: str
     calendar: str
     targets: tuple[str, ...]
-    source: str
+    source: Words
     status: str
     last_checked: date
     chain: str = ""
@@ -61,7 +61,15 @@ def load_rules() -> dict[str, DeadlineRule]:
     values: dict[str, dict[str, Any]] = tomllib.loads((files("compliance.cases") / "deadlines.toml").read_text("utf-8"))
     return {
         name: DeadlineRule(
-            **(row | {"id": name, "words": Words(**row["words"]), "targets": tuple(row["targets"])}),
+            **(
+                row
+                | {
+                    "id": name,
+                    "words": Words(**row["words"]),
+                    "source": Words(**row["source"]),
+                    "targets": tuple(row["targets"]),
+                }
+            ),
         )
         for name, row in values.items()
     }

@@ -76,7 +76,7 @@ _EVENTS: tuple[tuple[str, re.Pattern[str]], ...] = (
 _AGAINST_US = re.compile(
     r"your (?:listing|item|product|content|store|account)s?[^.\n]{0,80}(?:reported|complain|infring|removed|notice)"
     r"|(?:received|submitted) a(?:n)? [^.\n]{0,40}(?:complaint|notice)[^.\n]{0,40}(?:against|about|regarding) (?:you|your)"
-    r"|(?:你|您)的(?:商品|产品|店铺|链接)[^。\n]{0,30}(?:被投诉|侵权|被举报|下架)|被投诉",
+    r"|(?:你|您)的(?:商品|产品|店铺|链接)[^。\n]{0,30}(?:被投诉|侵权|被举报|下架)|(?:你|您)[^。\n]{0,10}被投诉",
     re.I,
 )
 

@@ -109,7 +109,8 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class Target:
     """One target. law: whose rules apply (CN, US, EU, or empty); checks: questions of the right to complain that only
-    this target raises; bundle: single (one file), zip, parts, or none where the portal takes only fields."""
+    this target raises; reasons: the first is the one about pictures in a listing; bundle: single (one file), zip, or
+    parts."""
 
     id: str
     name: Words

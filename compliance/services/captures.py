@@ -153,6 +153,12 @@ def _known(seller: Seller, number: str) -> Capture | None:
     return Capture.objects.of(seller).filter(number=number).first() if number else None
 
 
+def free_number(seller: Seller, number: str) -> str:
+    """The number that a form carried, unless it is empty or stands for another seller's capture: then a new one."""
+    taken = bool(number) and Capture.objects.filter(number=number).exclude(seller=seller).exists()
+    return new_number() if taken or not number else number
+
+
 def _require_own(seller: Seller, listing: Listing | None, original: Original | None) -> None:
     """Views only pass rows of the seller; whatever else calls must not join two sellers."""
     if any(row is not None and row.seller_id != seller.pk for row in (listing, original)):

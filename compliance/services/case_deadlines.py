@@ -72,7 +72,7 @@ def _add(case: Case, rule_id: str, start: datetime, actor: User | None) -> CaseD
         due_at=due.at,
         calendar=rule.calendar,
         is_estimated=due.is_estimated,
-        source=rule.source[:300],
+        source=rule.source.en[:300],
     )
     record(case, DEADLINE_ADDED, actor=actor, after=_shown(row.due_at), note=rule_id)
     return row

@@ -21,21 +21,22 @@ from compliance.cases.case_file import Statement as Ticked
 from compliance.cases.gate import Gate, judge
 from compliance.models import Case, CaseWork
 from compliance.models import Infringement as InfringementRow
+from compliance.services.case_captures import capture_kinds
 from ledger.models import Statement
 from ledger.services.outside_time import shown_tokens
 
 Captures = Mapping[int, frozenset[str]]
-NO_CAPTURES: Captures = {}
 
 
-def gate_of(case: Case, *, captures: Captures = NO_CAPTURES) -> Gate:
+def gate_of(case: Case, *, captures: Captures | None = None) -> Gate:
     """Hold a case against its target as it stands in the database."""
     return judge(case_file(case, captures=captures))
 
 
-def case_file(case: Case, *, captures: Captures = NO_CAPTURES) -> CaseFile:
+def case_file(case: Case, *, captures: Captures | None = None) -> CaseFile:
     """Everything known about a case: six queries, and one for each work. captures: kinds of what was kept, by the key
-    of the infringement."""
+    of the infringement; read from the database unless given."""
+    captures = capture_kinds(case) if captures is None else captures
     works = list(case.works.select_related("original__statement").prefetch_related("files"))
     numbers = {work.pk: work.original.number for work in works}
     return CaseFile(

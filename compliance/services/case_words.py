@@ -101,6 +101,7 @@ EVENT_WORDS = {
     "reminded": _("Reminder sent"),
     "mail_read": _("E-mail read"),
     "costs": _("Costs noted"),
+    "packet_built": _("Packet built and recorded"),
 }
 STEP_WORDS = {
     "ready": _("Ready to file"),

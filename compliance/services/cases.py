@@ -24,7 +24,7 @@ from compliance.cases.target import find_target
 from compliance.models import Candidate, Case, CaseKind, CaseWork, Infringement, Listing
 from compliance.services.case_deadlines import deadlines_after
 from compliance.services.case_events import COSTS, EDITED, MOVED, OPENED, UNTICKED, record
-from compliance.services.case_files import NO_CAPTURES, Captures, case_file
+from compliance.services.case_files import Captures, case_file
 from compliance.services.feed import plain_url
 from ledger.accounts.models import Seller, User
 from ledger.accounts.permissions import Permission, require_permission
@@ -163,7 +163,7 @@ def write_listing(case: Case, facts: ListingFacts, works: Mapping[int, CaseWork]
         seller_country=facts.seller_country,
         price=facts.price,
         position=facts.position,
-        reason=facts.reason or (next(iter(reasons)) if len(reasons) == 1 else ""),
+        reason=facts.reason or next(iter(reasons), ""),  # the first is the one about pictures in a listing
         first_seen=facts.first_seen,
         last_seen=facts.last_seen,
         score_milli=facts.score_milli,
@@ -237,7 +237,7 @@ def lock_case(case: Case) -> Case:
     return locked
 
 
-def settle(case: Case, actor: User | None, *, is_sworn: bool = True, captures: Captures = NO_CAPTURES) -> None:
+def settle(case: Case, actor: User | None, *, is_sworn: bool = True, captures: Captures | None = None) -> None:
     """After a change, inside its transaction: withdraw ticks that were about something else, and move a case that is
     being prepared to where the gate says it is."""
     if is_sworn and case.statements.exists():
@@ -271,7 +271,7 @@ def move_case(
     note: str = "",
     portal_ref: str = "",
     at: datetime | None = None,
-    captures: Captures = NO_CAPTURES,
+    captures: Captures | None = None,
 ) -> Case:
     """Take a case one step further. at: when it happened, now unless said.
 

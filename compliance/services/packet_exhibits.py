@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from django.db.models import Q
-
 from compliance.cases.facts import SAME_AS_WORK_FILE
-from compliance.models import Candidate, Capture, Case, CaseWork, Infringement, ListingImage, RunState
+from compliance.models import Candidate, Capture, Case, CaseWork, Infringement, ListingImage
 from compliance.packets.overlay import invert
 from compliance.packets.packet import CaptureExhibit, Comparison, ListingExhibit, PacketFile, WorkExhibit
 from compliance.services.bilingual import both_languages
 from compliance.services.captures import file_extension
+from compliance.services.case_captures import captures_of
 from compliance.services.edit_words import edit_words
 from ledger.imaging.results import PrivateMetadata, parse_analysis
 from ledger.imaging.sandbox import TaskResult
@@ -141,29 +140,6 @@ def _ending(file: EvidenceFile) -> str:
 
 
 # Listings -------------------------------------------------------------------------------------------------------
-
-
-def captures_of(case: Case, rows: Sequence[Infringement]) -> dict[int, list[Capture]]:
-    """Captures of each listing, by the key of its row: of the same listing, or of exactly the same address."""
-    wanted = Q(url__in=[row.url for row in rows if row.url]) | Q(
-        listing__in=[row.listing_id for row in rows if row.listing_id]
-    )
-    entered = Capture.objects.of(case.seller).filter(state=RunState.DONE, statement__erasure=None)
-    found = list(entered.filter(wanted).select_related("blob", "record", "statement__entry").order_by("pk"))
-    return {
-        row.pk: [
-            each
-            for each in found
-            if (row.url and each.url == row.url) or (row.listing_id and each.listing_id == row.listing_id)
-        ]
-        for row in rows
-    }
-
-
-def capture_kinds(case: Case) -> dict[int, frozenset[str]]:
-    """What the gate asks: kinds of captures by the key of the infringement."""
-    found = captures_of(case, list(case.infringements.all()))
-    return {key: frozenset(str(each.kind) for each in captures) for key, captures in found.items()}
 
 
 def _listing(made: Exhibits, number: int, row: Infringement, captures: Sequence[Capture], ticks: Ticks) -> None:

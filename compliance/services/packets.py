@@ -25,8 +25,9 @@ from compliance.packets.fields import FieldText, portal_fields
 from compliance.packets.maker import make_packet
 from compliance.packets.packet import Packet, PacketFile
 from compliance.packets.parts import MANIFEST, PROOF_ROOM_BYTES, Assembled, format_parts
+from compliance.services.case_events import PACKET_BUILT, record
 from compliance.services.case_files import case_file
-from compliance.services.packet_exhibits import Exhibits, Ticks, capture_kinds, collect
+from compliance.services.packet_exhibits import Exhibits, Ticks, collect
 from ledger.accounts.models import User
 from ledger.accounts.numbers import new_number
 from ledger.accounts.permissions import Permission, require_permission
@@ -54,11 +55,6 @@ class GateClosedError(Exception):
         self.gate = gate
 
 
-def packet_gate(case: Case) -> Gate:
-    """The gate of a case with its captures counted in."""
-    return judge(case_file(case, captures=capture_kinds(case)))
-
-
 def build_packet(
     *, actor: User | None, case: Case, ticks: Ticks | None = None, languages: Sequence[str] = ()
 ) -> CasePacket:
@@ -70,7 +66,7 @@ def build_packet(
     if ticks.private:
         require_permission(actor, case.seller, Permission.VIEW_PRIVATE_METADATA)
     started = time.monotonic()
-    known = case_file(case, captures=capture_kinds(case))
+    known = case_file(case)
     gate = judge(known)
     if not gate.is_open:
         raise GateClosedError(gate)
@@ -86,7 +82,7 @@ def build_packet(
 def draft_letter(*, actor: User | None, case: Case, language: str) -> bytes:
     """The letter as it would be now, marked as a draft on every page: unsigned, not recorded, not kept."""
     require_permission(actor, case.seller, Permission.MANAGE_CASES)
-    known = case_file(case, captures=capture_kinds(case))
+    known = case_file(case)
     exhibits = collect(case, Ticks())
     packet = replace(_packet(case, known, exhibits, [language]), is_draft=True)
     return render_letter(packet, language, packet.files)
@@ -176,6 +172,7 @@ def _keep(
                 sha256=hashlib.sha256(part).digest(),
                 size_bytes=len(part),
             )
+        record(case, PACKET_BUILT, actor=actor, after=packet.number)
     return kept
 
 

@@ -24,9 +24,10 @@ from compliance.services.captures import (
     capture_file,
     capture_name,
     capture_preview,
+    free_number,
     start_fetch,
 )
-from ledger.accounts.numbers import new_number, parse_number
+from ledger.accounts.numbers import parse_number
 from ledger.accounts.permissions import Permission
 from ledger.error_texts import error_text
 from ledger.models import Original
@@ -122,9 +123,7 @@ def _field(code: str) -> str | None:
 
 def _number(request: HttpRequest) -> str:
     """The number that the form carries, so that sending it twice makes one capture; nobody else's."""
-    number = parse_number(request.POST.get("number", "")) or new_number()
-    taken = Capture.objects.filter(number=number).exclude(seller=seller_of(request)).exists()
-    return new_number() if taken else number
+    return free_number(seller_of(request), parse_number(request.POST.get("number", "")) or "")
 
 
 def _listing(request: HttpRequest, source: Any) -> Listing | None:
@@ -181,7 +180,7 @@ def capture(request: HttpRequest, number: str) -> HttpResponse:
         "again_url": f"{reverse('compliance:capture_new')}?{urlencode({'url': found.url})}",
         "trouble": trouble,
         "trouble_text": f"{trouble.title} {trouble.advice}" if trouble else "",
-        "original": Original.objects.filter(pk=found.original_id).select_related("image").first(),
+        "original": Original.objects.of(found.seller).filter(pk=found.original_id).select_related("image").first(),
     }
     if found.preview_code:
         context["no_preview"] = error_text(found.preview_code)

@@ -52,9 +52,15 @@ def deadline_list(request: HttpRequest) -> HttpResponse:
         "feed_address": (settings.PUBLIC_URL or f"{request.scheme}://{request.get_host()}") + address
         if address
         else "",
-        "calendars": [load_calendar(name) for name in CALENDARS if name != "WEEKENDS"],
+        "calendars": [_calendar(name) for name in CALENDARS if name != "WEEKENDS"],
     }
     return render(request, "compliance/deadline_list.html", context)
+
+
+def _calendar(name: str) -> dict[str, Any]:
+    known = load_calendar(name)
+    is_chinese = (get_language() or "").startswith("zh")
+    return {"name": name, "source": known.source_zh if is_chinese else known.source, "until": known.known_until}
 
 
 @needs(Permission.MANAGE_CASES)
@@ -145,7 +151,7 @@ def _proposal(request: HttpRequest, proposal: Proposal) -> dict[str, Any]:
                 "words": rule.words.in_language(language),
                 "due": due,
                 "local": due.at.astimezone(zone),
-                "source": rule.source,
+                "source": rule.source.in_language(language),
             }
             for rule, due in proposal.deadlines
         ],

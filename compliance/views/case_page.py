@@ -208,7 +208,7 @@ def deadline_row(row: CaseDeadline, zone: tzinfo) -> dict[str, Any]:
         "row": row,
         "words": deadline_words(row, get_language() or "en"),
         "local": row.due_at.astimezone(zone),
-        "who": rule.who if rule else "",
+        "source": rule.source.in_language(get_language() or "en") if rule else "",
         "status": STATUSES[rule.status] if rule else "",
         "state": state,
         "form": DeadlineMoveForm(initial={"due_at": row.due_at}, zone=zone, auto_id=f"id_{row.number}_%s"),
@@ -222,10 +222,12 @@ def _event(row: CaseEvent) -> dict[str, Any]:
     before, after = (str(parts.get(text, text)) for text in (row.before, row.after))
     if row.what == "ticked":
         after = str(item_label(f"statement.{row.after}"))
+    rule = load_rules().get(row.note)
+    note = rule.words.in_language(get_language() or "en") if rule else row.note
     change = f"{before} → {after}" if before and after else before or after
     return {
         "title": EVENT_WORDS.get(row.what, row.what),
-        "text": " · ".join(part for part in (change, row.note) if part),
+        "text": " · ".join(part for part in (change, note) if part),
         "at": row.at,
         "by": row.actor or "",
         "state": STATUS_CHIPS.get(row.after, "") if row.what == "moved" else "",

@@ -21,7 +21,7 @@ from compliance.models import CheckRun, SearchRun
 from compliance.services import find as finding
 from compliance.services import overview as facts
 from compliance.services.case_deadlines import deadline_words, pressing_deadlines
-from compliance.services.case_outcomes import guard_of, outcomes_of
+from compliance.services.case_outcomes import Outcomes, count_outcomes
 from compliance.services.overview import CHECK, KINDS, QUERY, REGISTERED, SHOWN, Activity, Tasks
 from compliance.services.sample import start_sample
 from compliance.services.standing import standings_of
@@ -54,12 +54,13 @@ def overview(request: HttpRequest) -> HttpResponse:
     seller, now = seller_of(request), timezone.now()
     activity = facts.count_activity(seller, now)
     sees_cases = Permission.MANAGE_CASES in request.desk.rights()  # type: ignore[attr-defined]
+    outcomes = count_outcomes(seller, now) if sees_cases else None
     context: dict[str, Any] = {
         "is_new": activity.is_empty,
         "form": RegisterForm(seller=seller),
         "tasks": [
             *_machine_tasks(request),
-            *(_case_tasks(seller, now) if sees_cases else ()),
+            *(_case_tasks(seller, now, outcomes) if outcomes else ()),
             *_watch_tasks(request),
             *_store_tasks(seller, now),
             *_task_rows(facts.find_tasks(seller, now)),
@@ -71,9 +72,8 @@ def overview(request: HttpRequest) -> HttpResponse:
             "chart": _chart(activity),
             "rows": facts.recent_entries(seller, HISTORY_ROWS),
         }
-    if sees_cases and not activity.is_empty:
-        outcomes = outcomes_of(actor=request.user, seller=seller, now=now)  # type: ignore[arg-type]
-        context["outcomes_chart"] = chart_of(outcomes.months) if outcomes.cases else None
+    if outcomes is not None and outcomes.cases and not activity.is_empty:
+        context["outcomes_chart"] = chart_of(outcomes.months)
     return render(request, "compliance/overview.html", context)
 
 
@@ -100,7 +100,7 @@ def _machine_tasks(request: HttpRequest) -> Iterator[dict[str, Any]]:
         }
 
 
-def _case_tasks(seller: Seller, now: datetime) -> Iterator[dict[str, Any]]:
+def _case_tasks(seller: Seller, now: datetime, outcomes: Outcomes) -> Iterator[dict[str, Any]]:
     """What is due within a week or over, and complaints that put the good-faith status at risk."""
     due = list(pressing_deadlines(seller, now)[: SHOWN + 1])
     for row in due[:SHOWN]:
@@ -114,7 +114,7 @@ def _case_tasks(seller: Seller, now: datetime) -> Iterator[dict[str, Any]]:
         }
     if len(due) > SHOWN:
         yield _more(_("More deadlines are near."), reverse("compliance:case-deadlines"))
-    guard = guard_of(seller, now)
+    guard = outcomes.guard
     if guard.is_pressing:
         yield {
             "state": "failed" if guard.state == BROKEN else "needs-you",

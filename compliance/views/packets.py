@@ -16,6 +16,8 @@ from compliance.forms import PacketForm
 from compliance.models import Case, CasePacket
 from compliance.packets.errors import PacketError
 from compliance.packets.wording import LANGUAGES
+from compliance.services.case_files import gate_of
+from compliance.services.case_words import item_label, item_row
 from compliance.services.packet_exhibits import NOT_TICKED, PRIVATE, UNREADABLE, Ticks
 from compliance.services.packets import (
     GateClosedError,
@@ -23,7 +25,6 @@ from compliance.services.packets import (
     draft_letter,
     fields_of,
     packet_file,
-    packet_gate,
     packet_part,
     packet_proof,
     upload_problems,
@@ -54,7 +55,11 @@ def case_packets(request: HttpRequest, number: str) -> HttpResponse:
     """The packets of a case, and the form that builds one once nothing required is missing."""
     case: Case = find_or_404(request, Case.objects.select_related("seller"), number)
     target = find_target(case.target)
-    form = PacketForm(request.POST or None, languages=target.languages, initial={"languages": _languages(case)})
+    form = PacketForm(
+        request.POST if request.method == "POST" else None,
+        languages=target.languages,
+        initial={"languages": _languages(case)},
+    )
     trouble: Any = None
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
@@ -76,10 +81,10 @@ def case_packets(request: HttpRequest, number: str) -> HttpResponse:
     context = {
         "case": case,
         "target": target.name.in_language(request.LANGUAGE_CODE),
-        "gate": packet_gate(case),
+        "missing": [item_row(item) for item in gate_of(case).missing],
         "form": form,
         "trouble": trouble,
-        "packets": CasePacket.objects.filter(case=case).select_related("statement").order_by("-pk"),
+        "packets": CasePacket.objects.of(case.seller).filter(case=case).select_related("statement").order_by("-pk"),
         "languages": [code for code in LANGUAGES if code in target.languages],
     }
     return render(request, "compliance/case_packets.html", context, status=400 if trouble or form.errors else 200)
@@ -123,7 +128,7 @@ def packet(request: HttpRequest, number: str) -> HttpResponse:
             for row in found.files
         ],
         "left_out": [(name, WHY.get(why, why)) for name, why in found.left_out],
-        "fields": fields_of(found.case),
+        "fields": [{"field": field, "name": field.label or item_label(field.fact)} for field in fields_of(found.case)],
         **bracket_context(seq, is_sealed=bool(newest and newest.tree_size > seq)),
     }
     return render(request, "compliance/packet_detail.html", context)

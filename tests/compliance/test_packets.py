@@ -14,15 +14,16 @@ from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 from PIL import Image
 
-from compliance.models import Capture, CaseAttachment, CasePacket, CaseStatement
+from compliance.models import Capture, CaseAttachment, CasePacket, CaseStatement, Listing
 from compliance.packets.errors import ItemTooLargeError
+from compliance.services.case_files import gate_of
+from compliance.services.gallery import update_gallery
 from compliance.services.packet_exhibits import PRIVATE, Ticks
 from compliance.services.packets import (
     GateClosedError,
     build_packet,
     draft_letter,
     packet_file,
-    packet_gate,
     packet_part,
     packet_proof,
 )
@@ -42,9 +43,10 @@ from ledger.tlog.verify import Verdict, verify_bundle
 from tests.compliance.captured import capture_page
 from tests.compliance.cases.complete import every_kind
 from tests.compliance.complete_case import THEIR_URL, attach, complete_case
+from tests.compliance.listings import ask, import_listings, work
 from tests.compliance.test_checks_service import text_of
 from tests.factories import register, register_one
-from tests.images import product_photo
+from tests.images import jpeg_bytes, product_photo
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("log")]
 
@@ -113,9 +115,9 @@ def test_a_draft_is_there_all_the_same_and_is_marked(seller, alice):
 def test_captures_of_the_listing_count_for_the_gate(seller):
     case = complete_case(seller, "cn_ecl42", captures=False)
     CaseAttachment.objects.filter(case=case, role="infringing_screenshot").delete()
-    assert "infringement.capture" in [item.id for item in packet_gate(case).missing]
+    assert "infringement.capture" in [item.id for item in gate_of(case).missing]
     capture_page(seller, url=THEIR_URL)
-    assert packet_gate(case).is_open
+    assert gate_of(case).is_open
 
 
 def test_an_attached_file_over_the_cap_is_refused_by_its_name(seller, alice):
@@ -287,7 +289,7 @@ def test_nothing_is_ticked_beforehand_and_a_closed_gate_has_no_button(seller, iv
     case.save()
     text = client_of(ivan).get(url).text
     assert "Build and record" not in text
-    assert "signature" in text
+    assert "Signature" in text
     assert client_of(ivan).post(url, {"languages": ["en"]}).status_code == 400
 
 
@@ -329,3 +331,55 @@ def test_the_page_of_an_erased_packet_says_so(seller, alice, client_of):
     client = client_of(alice)
     assert "erased with an original" in client.get(reverse("compliance:packet", args=[packet.number])).text
     assert client.get(reverse("compliance:packet_part", args=[packet.number, 1])).status_code == 410
+
+
+# The comparison
+
+
+def copied(seller, original):
+    """A listing whose picture is ours, turned a little and cut; both are in the search."""
+    update_gallery(seller=seller, image_ids=[original.image_id])
+    theirs = product_photo(1).rotate(4, expand=False).crop((60, 60, 700, 700))
+    row = {"product_id": "4000", "url": THEIR_URL, "image": "1.jpg"}
+    import_listings(seller, row, pictures={"1.jpg": jpeg_bytes(theirs)})
+    work()
+    return Listing.objects.get(product_id="4000")
+
+
+def compared(seller, alice, original, run, listing) -> str:
+    case = complete_case(seller, original=original, captures=False)
+    case.infringements.update(listing=listing, search_number=run.number)
+    packet = build_packet(actor=alice, case=case)
+    pages = packet_file(actor=alice, packet=packet, name="02-comparison.pdf")
+    assert b"/Subtype/Image" in pages.data
+    return text_of(pages.data)
+
+
+def test_a_copy_that_was_found_is_shown_beside_ours_measured_and_laid_over(seller, alice):
+    original = register_one(seller, analyse=True)
+    listing = copied(seller, original)
+    run = ask(seller, original=original)
+    text = compared(seller, alice, original, run, listing)
+    assert f"{run.candidates.first().score:.1f}" in text
+    assert "Theirslaidoverours" in text
+    assert "turned" in text
+
+
+def test_a_suspicious_picture_that_was_searched_is_compared_the_other_way_round(seller, alice):
+    original = register_one(seller, analyse=True)
+    copied(seller, original)
+    theirs = jpeg_bytes(product_photo(1).rotate(4, expand=False).crop((60, 60, 700, 700)), quality=70)
+    run = ask(seller, theirs)
+    assert run.candidates.filter(original=original).exists()
+    text = compared(seller, alice, original, run, None)
+    assert "Theirslaidoverours" in text
+
+
+def test_without_a_search_the_pictures_stand_side_by_side_unmeasured(seller, alice):
+    original = register_one(seller, analyse=True)
+    case = complete_case(seller, original=original, captures=False)
+    case.infringements.update(listing=copied(seller, original))
+    packet = build_packet(actor=alice, case=case)
+    text = text_of(packet_file(actor=alice, packet=packet, name="02-comparison.pdf").data)
+    assert "notmeasured" in text
+    assert "Theirslaidoverours" not in text

@@ -111,7 +111,8 @@ def test_rules_are_whole(rule):
     assert rule.unit in ("h", "d", "bd", "mo")
     assert rule.unit != "bd" or rule.calendar
     assert set(rule.targets) <= load_targets().keys()
-    assert rule.source
+    assert rule.source.zh
+    assert rule.source.en
     assert rule.status in ("published", "reported", "unverified")
     assert rule.words.zh
     assert rule.words.en
