@@ -8,13 +8,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.test import Client
 
-from config.settings import PASSWORD_HASHERS
+from config.settings import AUTH_PASSWORD_VALIDATORS, PASSWORD_HASHERS
 from tests.factories import PASSWORD
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,15 +122,15 @@ def test_trace_is_refused(alice, client_of):
 @pytest.mark.django_db
 def test_the_password_field_is_masked_and_may_be_pasted(log):
     page = Client().get("/accounts/login/").content.decode()
-    field = re.search(r"<input[^>]*name=\"password\"[^>]*>", page)
-    assert field is not None
-    assert 'type="password"' in field[0]
+    (field,) = re.findall(r"<input[^>]*name=\"password\"[^>]*>", page)
+    assert 'type="password"' in field
     assert "onpaste" not in page
-    assert 'autocomplete="current-password"' in field[0]
+    assert 'autocomplete="current-password"' in field
 
 
 def test_password_rules_are_length_likeness_and_a_list():
-    kinds = [row["NAME"].rsplit(".", 1)[1] for row in settings.AUTH_PASSWORD_VALIDATORS]
+    rules: Any = AUTH_PASSWORD_VALIDATORS
+    kinds = [row["NAME"].rsplit(".", 1)[1] for row in rules]
     assert kinds == ["UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator"]
     validate_password("a" * 40 + "ü" * 40)
 
