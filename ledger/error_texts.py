@@ -56,6 +56,14 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("The folder does not hold an older state of this log."),
         _("Choose an empty folder, or the one that was used before."),
     ),
+    "store_full": (
+        _("The disk is full: nothing was registered."),
+        _("What has a receipt is safe. Make space, then send the same files again."),
+    ),
+    "store_failed": (
+        _("Disk or database failed: nothing was registered."),
+        _("What has a receipt is safe. Send the same files again; who runs the site looks at the disk."),
+    ),
     # Health: what waits or is refused on the whole site. What was acknowledged is safe in each of these cases.
     "health_database": (_("The database does not answer."), _("Start it; nothing has to be repaired afterwards.")),
     "health_store": (

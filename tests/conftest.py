@@ -34,6 +34,7 @@ OWN_DATABASE = (
     "tests/config/",
     "tests/ledger/management/",
     "test_deploy.py",
+    "tests/faults/",
     "test_setup.py",
     "test_checks_command.py",
 )

@@ -20,6 +20,7 @@ from typing import Any
 
 from ledger.imaging import wire
 from ledger.imaging.errors import DecodeCrashed, DecodeMemory, ImagingError, OperationRefused, format_error
+from ledger.imaging.landlock import give_up_rights
 
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 PARENT_POLL_S = 0.5
@@ -63,6 +64,7 @@ def _confine(parent: int, limits: Limits) -> None:
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         if limits.signal_on_parent_exit:
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    give_up_rights()
     _watch_parent(parent)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

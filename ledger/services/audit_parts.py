@@ -1,4 +1,4 @@
-"""The parts of an audit beside the log itself: the documents behind the hashes, and the stored files.
+"""The parts of an audit beside the log itself: the documents behind the hashes, stored files, tokens of outside clocks.
 
 What a seller had erased is missing lawfully: an `erasure` entry says so, and only then is nothing reported.
 """
@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
-from ledger.models import Certificate, Entry, ImageFile, Statement
+from ledger.models import Certificate, Entry, ImageFile, Statement, TimestampToken
 from ledger.services.audit import Audit, Progress
+from ledger.services.authorities import anchors_of
 from ledger.services.blobs import BlobUnreadableError, read_blob
 from ledger.services.log import as_datetime
+from ledger.tlog import x509_path
 from ledger.tlog.claims import parse_claim
 from ledger.tlog.entry import parse_entry, parse_utc_ms
 from ledger.tlog.errors import TlogError
+from ledger.tlog.timestamp import verify_timestamp
 
 ROWS = 1000
 
@@ -102,3 +105,42 @@ def _check_blob(audit: Audit, item: str, row: ImageFile | Certificate) -> None:
     if actual != bytes(row.sha256):
         detail = f"SHA-256 is {actual.hex()}, recorded is {bytes(row.sha256).hex()}"
         audit.part("blobs").wrong(item, "audit.blob", detail)
+
+
+def audit_tokens(audit: Audit, progress: Progress) -> None:
+    """Every token of an outside clock is the one its anchor entry commits to, and says what is kept beside it."""
+    part = audit.part("tokens")
+    rows = TimestampToken.objects.select_related("authority", "checkpoint", "entry__statement").order_by("pk")
+    total = rows.count()
+    for row in rows.iterator(chunk_size=100):
+        part.checked += 1
+        for code, detail in _token_problems(row):
+            part.wrong(f"token of entry {row.entry_id}", code, detail, row.entry_id)
+        progress("tokens", part.checked, total)
+
+
+def _token_problems(row: TimestampToken) -> Iterator[tuple[str, str]]:
+    response, note = bytes(row.response), bytes(row.note)
+    try:
+        claim: Any = parse_claim("anchor", bytes(row.entry.statement.claim))
+    except (TlogError, Statement.DoesNotExist):
+        return  # named among the statements
+    digest = sha256(response).hexdigest()
+    if digest != claim["token"]["sha256"] or digest != bytes(row.sha256).hex():
+        yield "audit.token", f"its SHA-256 is {digest}, the entry commits to {claim['token']['sha256']}"
+        return
+    if sha256(note).hexdigest() != claim["checkpoint"]["note_sha256"] or note != row.checkpoint.note.encode():
+        yield "audit.token_note", "what was stamped is not the checkpoint that the entry commits to"
+        return
+    try:
+        chain = x509_path.load_certificates(row.chain.encode())
+        said = verify_timestamp(response, note, anchors=anchors_of(row.authority), certificates=chain)
+    except TlogError as error:
+        yield error.code, error.message
+        return
+    kept = (row.gen_time, row.authority_name, row.policy, row.valid_until, bytes(row.root_sha256).hex())
+    facts = (said.gen_time, said.authority[:200], said.policy, said.valid_until, said.root_sha256)
+    if kept != facts:
+        yield "audit.token_columns", "the token differs from the columns beside it"
+    elif x509_path.pem_of(said.chain).decode() != x509_path.pem_of(chain).decode():
+        yield "audit.token_columns", "the chain kept beside it is not the one that was checked"

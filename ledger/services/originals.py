@@ -24,6 +24,7 @@ from ledger.services.group_commit import in_batch
 from ledger.services.identity import identity_document
 from ledger.services.jobs import enqueue_job
 from ledger.services.log import Batch, Draft, append_batches
+from ledger.services.storage import named_storage_errors
 from ledger.signals import originals_filed
 from ledger.tlog.claim_documents import ClaimItem, image_registered_claim
 
@@ -68,12 +69,14 @@ def register_originals(
     """Register files in order; each gets its own answer and one bad file stops no other.
 
     Returns after commit: every registered answer is a receipt. The same request id, or the same bytes, again gives
-    the first entry. actor None is the operator of the machine (command line).
+    the first entry. actor None is the operator of the machine (command line). Raises StorageError when disk or database
+    fail: what was not answered has no receipt, and sending it again is harmless.
     """
     require_permission(actor, seller, Permission.REGISTER)
     answers: list[Registration] = []
     for batch in _batches(uploads):
-        answers += _register_batch(actor, seller, batch, category, store)
+        with named_storage_errors():
+            answers += _register_batch(actor, seller, batch, category, store)
     return answers
 
 

@@ -31,13 +31,14 @@ from ledger.services.keys import KeyMissingError
 from ledger.services.log import LogForkError, LogNotReadyError
 from ledger.services.log_state import LogBehindError
 from ledger.services.originals import Upload, register_originals
+from ledger.services.storage import StorageError
 from ledger.services.verification import verify_own
 from ledger.tlog.verify import Verdict
 
 OK, FAILED, SKIPPED = "ok", "failed", "skipped"
 SIDE = 256  # pixels
 LOOK_S = 0.2
-NAMED = (KeyMissingError, LogForkError, LogNotReadyError, LogBehindError)
+NAMED = (KeyMissingError, LogForkError, LogNotReadyError, LogBehindError, StorageError)
 
 Now = Callable[[], datetime]
 

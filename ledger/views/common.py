@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.dateparse import parse_date
@@ -30,6 +30,7 @@ from ledger.services.evidence import ErasedError
 from ledger.services.keys import KeyMissingError
 from ledger.services.log import LogForkError, LogNotReadyError
 from ledger.services.log_state import LogBehindError
+from ledger.services.storage import FULL, StorageError
 
 PAGE_SIZE = 50
 MAX_KEY = 2**63 - 1  # what a key column holds
@@ -64,7 +65,15 @@ def key_parameter(request: HttpRequest, name: str) -> int | None:
     return key if key is not None and key <= MAX_KEY else None
 
 
-TROUBLE = (ErasedError, LogBehindError, BlobUnreadableError, KeyMissingError, LogForkError, LogNotReadyError)
+TROUBLE = (
+    ErasedError,
+    LogBehindError,
+    BlobUnreadableError,
+    KeyMissingError,
+    LogForkError,
+    LogNotReadyError,
+    StorageError,
+)
 
 
 def explain_trouble(view: View[P]) -> View[P]:
@@ -75,8 +84,17 @@ def explain_trouble(view: View[P]) -> View[P]:
         try:
             return view(request, *args, **kwargs)
         except TROUBLE as error:
-            status = 410 if isinstance(error, ErasedError) else 503
-            return render(request, "ledger/trouble.html", {"text": error_text(error.code)}, status=status)
+            status = 410 if isinstance(error, ErasedError) else 507 if error.code == FULL else 503
+            text = error_text(error.code)
+            if request.accepts("application/json") and not request.accepts("text/html"):
+                refusal = {
+                    "file": "",
+                    "status": "rejected",
+                    "code": text.code,
+                    "message": f"{text.title} {text.advice}",
+                }
+                return JsonResponse({"results": [refusal]}, status=status)
+            return render(request, "ledger/trouble.html", {"text": text}, status=status)
 
     return wrapped
 

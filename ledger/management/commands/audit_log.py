@@ -15,7 +15,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 
 from ledger.services.audit import Audit, Part, audit_log
-from ledger.services.audit_parts import audit_blobs, audit_statements
+from ledger.services.audit_parts import audit_blobs, audit_statements, audit_tokens
 from ledger.services.keys import KeyMissingError
 from ledger.services.log import LogNotReadyError
 from ledger.services.tile_export import audit_tiles
@@ -26,7 +26,7 @@ BAR = 30
 
 
 class Command(BaseCommand):
-    help = "Audit the log in the database: entries, tree, head, checkpoints, signer, statements."
+    help = "Audit the log in the database: entries, tree, head, checkpoints, signer, statements, tokens."
     requires_system_checks = ()  # what they would refuse is what this command has to report
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, processes: int, blobs: bool, tiles: Path | None, **options: Any) -> None:
-        extra: list[Any] = [audit_statements]
+        extra: list[Any] = [audit_statements, audit_tokens]
         if blobs:
             extra.append(audit_blobs)
         if tiles is not None:

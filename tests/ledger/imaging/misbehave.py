@@ -2,10 +2,13 @@
 
 import os
 import signal
+import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from ledger.imaging import landlock
 
 Answer = tuple[dict[str, Any], list[bytes]]
 
@@ -85,3 +88,31 @@ def surroundings_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
 
 def not_an_operation(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
     return {}, []
+
+
+def escape_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
+    """Try what a program that took over the child would try first; the names of what worked come back."""
+    path, worked = params["path"], []
+    attempts: dict[str, Callable[[], object]] = {
+        "remove": lambda: os.unlink(path),  # noqa: PTH108
+        "make a folder": lambda: os.mkdir(path + ".d"),  # noqa: PTH102
+        "make a link": lambda: os.symlink("/etc/passwd", path + ".l"),  # noqa: PTH211
+        "make a file": lambda: os.close(os.open(path + ".f", os.O_CREAT | os.O_WRONLY)),
+        "rename": lambda: os.rename(path, path + ".r"),  # noqa: PTH104
+        "cut": lambda: os.truncate(path, 0),
+        "connect": lambda: socket.create_connection(("127.0.0.1", params["port"]), timeout=5).close(),
+        "listen": lambda: socket.socket().bind(("127.0.0.1", 0)),
+        "signal": lambda: os.kill(os.getppid(), 0),
+    }
+    for name, attempt in attempts.items():
+        try:
+            attempt()
+        except OSError:
+            continue
+        worked.append(name)
+    return {"worked": worked, "version": landlock.version()}, []
+
+
+def become_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
+    """Another program in the place of the child."""
+    os.execv("/bin/true", ["true"])  # noqa: S606

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from ledger.imaging import landlock
 from ledger.imaging.errors import (
     CorruptPixels,
     DecodeCrashed,
@@ -150,8 +152,35 @@ def test_the_cpu_limit_counts_each_job_alone():
 
 
 def test_the_child_cannot_write_files(pool, tmp_path):
-    with pytest.raises(DecodeCrashed, match="OSError"):
+    with pytest.raises(DecodeCrashed, match=r"OSError|PermissionError"):
         pool.run(HERE + "scribble_task", [], {"path": str(tmp_path / "file")})
+
+
+@pytest.mark.skipif(landlock.version() < 6, reason="needs a kernel with Landlock 6 (Linux 6.12)")
+def test_the_child_can_change_reach_and_signal_nothing(tmp_path):
+    path = tmp_path / "precious"
+    path.write_bytes(b"precious")
+    with socket.create_server(("127.0.0.1", 0)) as server, small_pool() as fresh:
+        port = server.getsockname()[1]
+        values = fresh.run(HERE + "escape_task", [], {"path": str(path), "port": port}).values
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert values["worked"] == []
+    assert path.read_bytes() == b"precious"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(landlock.version() < 1, reason="needs a kernel with Landlock")
+def test_the_child_cannot_become_another_program():
+    with small_pool() as fresh, pytest.raises(DecodeCrashed, match="PermissionError"):
+        fresh.run(HERE + "become_task")
+
+
+def test_without_landlock_the_other_limits_hold(monkeypatch):
+    monkeypatch.setattr(landlock, "CREATE_RULESET", 10_000)  # a system call that no kernel has
+    assert landlock.version() == 0
+    assert landlock.give_up_rights() == 0
 
 
 def test_the_child_cannot_hold_many_files(pool):

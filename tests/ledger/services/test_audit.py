@@ -374,7 +374,7 @@ def test_the_command_answers_in_stable_json(sealed):
     assert list(report) == ["audit", "verdict", "origin", "size", "root", "first_wrong_entry", "parts", "problems"]
     assert (report["audit"], report["verdict"], report["size"], report["problems"]) == (1, "PASSED", SIZE, [])
     assert [part["name"] for part in report["parts"]] == [
-        "entries", "tree_nodes", "head", "checkpoints", "signer", "triggers", "statements", "blobs",
+        "entries", "tree_nodes", "head", "checkpoints", "signer", "triggers", "statements", "tokens", "blobs",
     ]  # fmt: skip
 
 

@@ -75,7 +75,7 @@ def test_a_missing_key_fails_the_probe(log, settings):
 def test_a_blob_store_that_takes_nothing_fails_the_probe_by_name(log, settings):
     settings.DATA_DIR.mkdir(exist_ok=True)
     (settings.DATA_DIR / "blobs").write_bytes(b"in the way")
-    assert codes(run_probe()) == ["health_store"]
+    assert codes(run_probe()) == ["store_failed"]
 
 
 def test_what_stays_holds_nothing(log):

@@ -249,10 +249,8 @@ def test_digits_of_other_scripts_are_no_time():
 
 
 @pytest.mark.parametrize("field", ["claim", "kind", "log", "prev", "seq", "ts", "v", "who"])
-@pytest.mark.parametrize("value", [[], {}, [[]], True, 1, "", "x"])
+@pytest.mark.parametrize("value", [[], {}, [[]], True, "", "x"])
 def test_a_field_of_any_other_type_is_an_entry_error(field, value):
     """A list as kind once ended the parser without a name (found by fuzzing)."""
-    document = json.loads(SampleLog(1).entries[0]) | {field: value}
-    if canonical_json(document) != SampleLog(1).entries[0]:
-        with pytest.raises(EntryError):
-            parse_entry(canonical_json(document))
+    with pytest.raises(EntryError):
+        parse_entry(canonical_json(json.loads(SampleLog(1).entries[0]) | {field: value}))
