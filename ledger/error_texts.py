@@ -18,6 +18,15 @@ class ErrorText:
 
 
 TEXTS: dict[str, tuple[Any, Any]] = {
+    # Documents about the seller.
+    "paper_empty": (_("The document is empty."), _("Scan or photograph it again.")),
+    "paper_too_large": (_("The document is larger than 20 MiB."), _("Save it as a smaller PDF or JPEG.")),
+    "paper_type": (_("This is not a PDF, JPEG or PNG."), _("Save the document as PDF, or photograph it.")),
+    "paper_person": (_("This person does not belong to the team."), _("Choose somebody of the team, or nobody.")),
+    "paper_count": (_("There are a hundred documents already."), _("Remove those that are not needed.")),
+    "paper_reason": (_("A refusal needs a reason."), _("Say what the seller has to do.")),
+    "paper_gone": (_("The document was removed meanwhile."), _("There is nothing to review any more.")),
+    "paper_future": (_("This day has not come yet."), _("Give the day on which the deposit arrived.")),
     # The API.
     "api_unauthorized": (
         _("There is no valid token in the request."),

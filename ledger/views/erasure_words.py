@@ -21,6 +21,7 @@ LOST_NAMES = {
     "searches": _("searches with this picture"),
     "found_by_searches": _("search results that showed it; those searches lose their receipts"),
     "packs": _("compliance packs"),
+    "papers": _("verification documents"),
     "memberships": _("memberships"),
     "identities": _("log entries that no longer say who acted"),
     "invitations": _("invitations"),
