@@ -42,6 +42,12 @@ TSA_QUORUM = env.integer("ORIGINMARK_TSA_QUORUM", 2, minimum=1, maximum=4)
 DEV_TSA = env.flag("ORIGINMARK_DEV_TSA", False)
 UPLOAD_MAX_BYTES = 50 * 2**20  # what the product can process; marketplace limits are profiles
 
+# Uploads are refused (507) before the disk holds less than this, so that the database and the log can always be written.
+DISK_RESERVE_BYTES = env.integer("ORIGINMARK_DISK_RESERVE_MIB", 512, minimum=0, maximum=2**20) * 2**20
+# What a seller may store; 0 is no limit, and `manage.py quota` gives one seller another.
+SELLER_MAX_BYTES = env.integer("ORIGINMARK_SELLER_MAX_MIB", 0, minimum=0, maximum=2**30) * 2**20
+SELLER_MAX_FILES_PER_DAY = env.integer("ORIGINMARK_SELLER_MAX_FILES_PER_DAY", 0, minimum=0, maximum=10**9)
+
 # Core -----------------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *([PUBLIC_HOST] if IS_PUBLIC else [])]
 # In the database, because the sign-in limits are counted here and must hold for all web processes together. Unused
@@ -130,6 +136,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "ledger.views.room.RoomMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

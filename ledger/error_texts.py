@@ -18,6 +18,19 @@ class ErrorText:
 
 
 TEXTS: dict[str, tuple[Any, Any]] = {
+    # No room: nothing of the upload was kept, everything else is as it was.
+    "storage_full": (
+        _("The disk of this site is nearly full, so nothing new is taken."),
+        _("Tell the person who runs this site; everything that was registered is safe. Send the files again later."),
+    ),
+    "quota_bytes": (
+        _("Your seller's storage is used up."),
+        _("Erase what is not needed, or ask the person who runs this site for more."),
+    ),
+    "quota_files": (
+        _("Your seller has stored as many files today as a day allows."),
+        _("Go on tomorrow (UTC), or ask the person who runs this site for more."),
+    ),
     # Documents about the seller.
     "paper_empty": (_("The document is empty."), _("Scan or photograph it again.")),
     "paper_too_large": (_("The document is larger than 20 MiB."), _("Save it as a smaller PDF or JPEG.")),

@@ -80,6 +80,9 @@ class Seller(models.Model):
     name = models.CharField(_("name"), max_length=200)
     time_zone = models.CharField(max_length=60, default="Asia/Shanghai")
     is_sample = models.BooleanField(default=False, help_text=_("Holds sample data only."))
+    # null: the site's quota (settings); 0: none
+    max_bytes = models.BigIntegerField(null=True)
+    max_files_per_day = models.IntegerField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = SellerQuerySet.as_manager()

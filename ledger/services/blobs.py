@@ -24,6 +24,7 @@ from ledger.accounts.models import Seller
 from ledger.models import Blob
 from ledger.services.files import make_directories, sync_directory, write_all_durably, write_quickly
 from ledger.services.keys import begin_storage_rotation, end_storage_rotation, old_storage_key, storage_key
+from ledger.services.room import disk_full_by_name, require_disk, require_quota
 
 NONCE_BYTES = 12
 MAGIC = b"OMB1"
@@ -86,11 +87,18 @@ def _object_key(blob: Blob) -> bytes:
         return _decrypt(old, wrapped, associated)
 
 
+def seal_uploads(*, seller: Seller, contents: Sequence[bytes]) -> list[Blob]:
+    """seal_files() for what somebody sent: the seller's quota counts. Raises NoRoomError before anything is stored."""
+    require_quota(seller, [len(content) for content in contents])
+    return seal_files(seller=seller, contents=contents)
+
+
 def seal_files(*, seller: Seller, contents: Sequence[bytes]) -> list[Blob]:
     """Encrypt and store files; on return their bytes survive a power cut. The rows are not saved yet.
 
-    A crash before the rows are committed leaves files that nothing can decrypt: their keys were only in memory.
+    Raises NoRoomError where the disk is at its reserve. A crash before the rows are committed leaves files that nothing can decrypt: their keys were only in memory.
     """
+    require_disk(sum(len(content) for content in contents))
     blobs, files = [], []
     for content in contents:
         key = AESGCM.generate_key(256)
@@ -98,9 +106,10 @@ def seal_files(*, seller: Seller, contents: Sequence[bytes]) -> list[Blob]:
         blob.wrapped_key = _encrypt(storage_key(), key, _associated(blob, "key"))
         blobs.append(blob)
         files.append((_path(blob), _encrypt(key, content, _associated(blob, ""))))
-    for folder in {path.parent for path, _data in files}:
-        make_directories(folder)
-    write_all_durably(files)
+    with disk_full_by_name():
+        for folder in {path.parent for path, _data in files}:
+            make_directories(folder)
+        write_all_durably(files)
     return blobs
 
 

@@ -17,7 +17,7 @@ from ledger.accounts.models import Membership, Seller, User
 from ledger.accounts.permissions import Permission, permissions_of, require_permission, require_staff
 from ledger.models import AccessKind, BankTick, Blob, Erasure, PaperKind, PaperState, SellerPaper
 from ledger.services.access_log import record_access
-from ledger.services.blobs import destroy_keys, read_blob, seal_files
+from ledger.services.blobs import destroy_keys, read_blob, seal_uploads
 from ledger.services.erasure import enqueue_cleaning
 from ledger.services.originals import Upload
 from ledger.services.scrubbing import forget_deleted_rows
@@ -48,7 +48,7 @@ def add_paper(*, actor: User, seller: Seller, kind: str, upload: Upload, person:
         raise PaperError("paper_person")
     if papers_of(seller).count() >= MAX_PAPERS:
         raise PaperError("paper_count")
-    (blob,) = seal_files(seller=seller, contents=[upload.content])
+    (blob,) = seal_uploads(seller=seller, contents=[upload.content])
     with transaction.atomic():
         Blob.objects.bulk_create([blob])
         return SellerPaper.objects.create(
