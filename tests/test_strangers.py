@@ -9,6 +9,7 @@ import random
 import uuid
 from typing import Any
 
+import pytest
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import Http404, HttpRequest
 from django.test import RequestFactory
