@@ -43,9 +43,13 @@ TSA_QUORUM = env.integer("ORIGINMARK_TSA_QUORUM", 2, minimum=1, maximum=4)
 METRICS_TOKEN = env.secret("ORIGINMARK_METRICS_TOKEN", "")
 # The development clock proves nothing; without this it is neither started nor asked, and its tokens are not shown.
 DEV_TSA = env.flag("ORIGINMARK_DEV_TSA", False)
-# Below this much free space no upload is taken, so that what was acknowledged can still be worked on.
-DISK_RESERVE_BYTES = env.integer("ORIGINMARK_DISK_RESERVE_MB", 1024, minimum=0) * 2**20
+# Uploads are refused (507) before the disk holds less than this, so that the database and the log can always be written.
+DISK_RESERVE_BYTES = env.integer("ORIGINMARK_DISK_RESERVE_MB", 1024, minimum=0, maximum=2**20) * 2**20
 UPLOAD_MAX_BYTES = 50 * 2**20  # what the product can process; marketplace limits are profiles
+
+# What a seller may store; 0 is no limit, and `manage.py quota` gives one seller another.
+SELLER_MAX_BYTES = env.integer("ORIGINMARK_SELLER_MAX_MIB", 0, minimum=0, maximum=2**30) * 2**20
+SELLER_MAX_FILES_PER_DAY = env.integer("ORIGINMARK_SELLER_MAX_FILES_PER_DAY", 0, minimum=0, maximum=10**9)
 
 # Core -----------------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *([PUBLIC_HOST] if IS_PUBLIC else [])]
@@ -128,17 +132,20 @@ LOG_AS_JSON = env.choice("ORIGINMARK_LOG_FORMAT", "json" if IS_PUBLIC else "line
 LOGGING = logging_settings(LOG_LEVEL, as_json=LOG_AS_JSON)
 MIDDLEWARE = [
     "config.request_log.RequestLogMiddleware",
+    # First, so that whatever a later one answers by itself (a redirect, 400, 403, 507) carries the headers too.
+    "config.headers.HeadersMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "ledger.views.room.RoomMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "ledger.accounts.middleware.SignInMiddleware",

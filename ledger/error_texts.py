@@ -18,6 +18,28 @@ class ErrorText:
 
 
 TEXTS: dict[str, tuple[Any, Any]] = {
+    # No room: nothing of the upload was kept, everything else is as it was.
+    "storage_full": (
+        _("The disk of this site is nearly full, so nothing new is taken."),
+        _("Tell the person who runs this site; everything that was registered is safe. Send the files again later."),
+    ),
+    "quota_bytes": (
+        _("Your seller's storage is used up."),
+        _("Erase what is not needed, or ask the person who runs this site for more."),
+    ),
+    "quota_files": (
+        _("Your seller has stored as many files today as a day allows."),
+        _("Go on tomorrow (UTC), or ask the person who runs this site for more."),
+    ),
+    # Documents about the seller.
+    "paper_empty": (_("The document is empty."), _("Scan or photograph it again.")),
+    "paper_too_large": (_("The document is larger than 20 MiB."), _("Save it as a smaller PDF or JPEG.")),
+    "paper_type": (_("This is not a PDF, JPEG or PNG."), _("Save the document as PDF, or photograph it.")),
+    "paper_person": (_("This person does not belong to the team."), _("Choose somebody of the team, or nobody.")),
+    "paper_count": (_("There are a hundred documents already."), _("Remove those that are not needed.")),
+    "paper_reason": (_("A refusal needs a reason."), _("Say what the seller has to do.")),
+    "paper_gone": (_("The document was removed meanwhile."), _("There is nothing to review any more.")),
+    "paper_future": (_("This day has not come yet."), _("Give the day on which the deposit arrived.")),
     # The API.
     "api_unauthorized": (
         _("There is no valid token in the request."),
@@ -55,10 +77,6 @@ TEXTS: dict[str, tuple[Any, Any]] = {
     "export_folder": (
         _("The folder does not hold an older state of this log."),
         _("Choose an empty folder, or the one that was used before."),
-    ),
-    "store_full": (
-        _("The disk is full: nothing was registered."),
-        _("What has a receipt is safe. Make space, then send the same files again."),
     ),
     "store_failed": (
         _("Disk or database failed: nothing was registered."),

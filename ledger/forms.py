@@ -10,11 +10,11 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from ledger.accounts.models import Seller, Store
+from ledger.accounts.models import Seller, Store, User
 from ledger.categories import load_categories
 from ledger.error_texts import error_text
 from ledger.imaging.scan import MAX_FILE_BYTES
-from ledger.models import DerivativeRole, RightKind
+from ledger.models import DerivativeRole, PaperKind, RightKind
 from ledger.services.originals import Upload
 
 MAX_REQUEST_ID = 72  # the column holds 80; each file of a request adds its number
@@ -163,6 +163,36 @@ class RightForm(forms.Form):
         if values.get("valid_from") and values.get("valid_until") and values["valid_from"] > values["valid_until"]:
             self.add_error("valid_until", _("It ends before it begins."))
         return values
+
+
+class PaperForm(forms.Form):
+    """A document about the seller, and whose it is."""
+
+    kind = forms.ChoiceField(choices=PaperKind.choices, label=_("Type"))
+    person = forms.ModelChoiceField(
+        User.objects.none(),
+        required=False,
+        label=_("About whom"),
+        empty_label=_("the company"),
+        help_text=_("When this person is erased, the document goes too."),
+    )
+    document = forms.FileField(label=_("Document (PDF, JPEG or PNG)"), allow_empty_file=True)
+
+    def __init__(self, *args: Any, seller: Seller, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        people = User.objects.filter(memberships__seller=seller).order_by("email")
+        self.fields["person"].queryset = people  # type: ignore[attr-defined]
+
+
+class ReviewForm(forms.Form):
+    """What site staff says about a document."""
+
+    answer = forms.ChoiceField(choices=[("approve", _("Approve")), ("refuse", _("Refuse"))])
+    reason = forms.CharField(max_length=500, required=False)
+
+
+class BankForm(forms.Form):
+    arrived_on = forms.DateField(label=_("Arrived on"), widget=forms.DateInput({"type": "date"}))
 
 
 class AttachForm(forms.Form):

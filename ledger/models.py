@@ -686,3 +686,65 @@ class AccessRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.number}"
+
+
+# Who a seller is, in papers -------------------------------------------------------------------------------------
+
+
+class PaperKind(models.TextChoices):
+    LICENCE = "licence", _("business licence")
+    IDENTITY = "identity", _("identity document of the legal representative")
+    AUTHORISATION = "authorisation", _("power of attorney")
+    OTHER = "other", _("other document")
+
+
+class PaperState(models.TextChoices):
+    PENDING = "pending", _("waiting for review")
+    APPROVED = "approved", _("approved")
+    REFUSED = "refused", _("refused")
+
+
+class SellerPaper(models.Model):
+    """A document that says who the seller is: sealed under its own key, reviewed by site staff, in no packet unless
+    ticked. An erased one keeps its number and dates only."""
+
+    number = models.CharField(max_length=16, unique=True, default=new_number)
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="papers")
+    person = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")  # whom it is about
+    uploaded_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    kind = models.CharField(max_length=20, choices=PaperKind.choices)
+    blob = models.OneToOneField(Blob, on_delete=models.PROTECT, related_name="+")
+    file_name = models.CharField(max_length=255, blank=True)
+    mime = models.CharField(max_length=40)
+    in_packets = models.BooleanField(default=False)
+    state = models.CharField(max_length=10, choices=PaperState.choices, default=PaperState.PENDING)
+    reason = models.CharField(max_length=500, blank=True)  # why it was refused
+    reviewed_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    reviewed_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    erased_at = models.DateTimeField(null=True)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["seller", "-id"], name="paper_list"),
+            models.Index(fields=["state", "-id"], condition=Q(erased_at=None), name="paper_review"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class BankTick(models.Model):
+    """That site staff saw a micro-deposit from the seller's own account arrive, and on which day. No account numbers."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="bank_ticks")
+    arrived_on = models.DateField()
+    ticked_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = SellerQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return str(self.arrived_on)

@@ -22,7 +22,7 @@ from ledger.accounts.permissions import PERMISSIONS
 from ledger.accounts.tokens import NEEDS, create_token
 from tests.factories import PASSWORD, make_member
 from tests.matrix import accounts, api, cases, compliance, ledger, library
-from tests.matrix.rows import EVERYBODY, OWNER, AnyRow, ApiRow, LibraryRow, Row, World
+from tests.matrix.rows import EVERYBODY, OWNER, AnyRow, ApiRow, LibraryRow, Row, StaffRow, World
 
 TABLES = (ledger.ROWS, compliance.ROWS, cases.ROWS, accounts.ROWS, library.ROWS, api.ROWS)
 ROWS: dict[str, AnyRow] = {name: row for table in TABLES for name, row in table.items()}
@@ -68,7 +68,9 @@ def world(log, seller, other_seller) -> World:
     people = {str(role): make_member(f"{role}@example.org", seller, role) for role in Role}
     stranger = make_member("stranger@example.org", other_seller, Role.OWNER)
     loner = User.objects.create_user("loner@example.org", PASSWORD)
-    return World(seller, people, other_seller, stranger, loner)
+    staff = make_member("staff@example.org", other_seller, Role.OWNER)
+    User.objects.filter(pk=staff.pk).update(is_site_staff=True)
+    return World(seller, people, other_seller, stranger, loner, staff)
 
 
 def signed_in(user: User | None = None) -> Client:
@@ -78,7 +80,7 @@ def signed_in(user: User | None = None) -> Client:
     return client
 
 
-def names(kind: type[Row] | type[LibraryRow] | type[ApiRow]) -> list[str]:
+def names(kind: type[Row] | type[LibraryRow] | type[ApiRow] | type[StaffRow]) -> list[str]:
     return sorted(name for name, row in ROWS.items() if isinstance(row, kind))
 
 
@@ -163,6 +165,8 @@ def ask_outsiders(asker: Asker, method: str, roles: frozenset[str] | None, ok: i
     # Without a seller's object in the URL the stranger sees the same page of the own seller.
     is_foreign = row.make is not None and not row.shared
     asker.expect(STRANGER, method, stranger, 404 if is_foreign else ok if OWNER in roles else 403)
+    if is_foreign:
+        asker.expect("site staff", method, asker.ask(world.staff, method), 404)
     if not (is_foreign and loner.status_code == 404):
         asker.expect(LONER, method, loner, 302, PROFILE)
 
@@ -226,6 +230,23 @@ def test_api_row(name, world):
             refused = ask(method, mine)
             assert refused.status_code == 405
             assert refused["Allow"] == ", ".join(row.scopes)
+
+
+@pytest.mark.parametrize("name", names(StaffRow))
+def test_staff_row(name, world):
+    row = ROWS[name]
+    assert isinstance(row, StaffRow)
+    asker = Asker(name, Row(row.answers, {}, make=row.make, data=row.data), world)
+    staff = world.staff
+    for method, ok in row.answers.items():
+        asker.expect("site staff", method, asker.ask(staff, method), ok)
+        asker.expect(ANONYMOUS, method, asker.ask(None, method), 302, SIGN_IN)
+        for person in (*world.people.values(), world.stranger, world.loner):
+            asker.expect(person.email, method, asker.ask(person, method), 403)
+        if row.make:
+            absent = asker.ask(staff, method, missing(asker.kwargs))
+            asker.expect("site staff, for a missing object", method, absent, 404)
+    assert not asker.problems, f"{name}:\n" + "\n".join(asker.problems)
 
 
 def test_deactivated_person_is_a_stranger(world):

@@ -28,7 +28,7 @@ from ledger.imaging.errors import ImagingError
 from ledger.imaging.scan import scan_picture
 from ledger.models import Blob, ImageFile, ImageState, Original
 from ledger.services.archives import Member, open_archive, pictures_in, unpack
-from ledger.services.blobs import BlobUnreadableError, read_blob, seal_files
+from ledger.services.blobs import BlobUnreadableError, read_blob, seal_files, seal_uploads
 from ledger.services.job_context import JobError
 from ledger.services.jobs import REQUEUABLE, UNFINISHED, JobStateError, enqueue_job, requeue_job
 from ledger.services.originals import Upload, image_row
@@ -77,7 +77,7 @@ def start_batch(*, actor: User | None, seller: Seller, order: BatchOrder, choice
     known: CheckBatch | None = batches.first()
     if known is not None:
         return known
-    blobs = seal_files(seller=seller, contents=[order.archive] if order.archive else [])
+    blobs = seal_uploads(seller=seller, contents=[order.archive] if order.archive else [])
     try:
         with transaction.atomic():
             Blob.objects.bulk_create(blobs)

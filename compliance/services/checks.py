@@ -33,7 +33,7 @@ from ledger.imaging.errors import DecodeCrashed, ImagingError
 from ledger.imaging.sandbox import TaskResult
 from ledger.imaging.scan import FileScan, scan_picture
 from ledger.models import Blob, ImageFile, ImageState, Original
-from ledger.services.blobs import BlobUnreadableError, read_blob, seal_files, write_part
+from ledger.services.blobs import BlobUnreadableError, read_blob, seal_files, seal_uploads, write_part
 from ledger.services.job_context import JobError
 from ledger.services.jobs import REQUEUABLE, UNFINISHED, JobStateError, enqueue_job, requeue_job
 from ledger.services.log import append_statements, lock_head
@@ -102,7 +102,7 @@ def start_check(
         return known
     uploads = {side: file for side, file in ((MAIN, main), (HIDDEN, hidden)) if isinstance(file, Upload)}
     scans = _scan(uploads)
-    blobs = seal_files(seller=seller, contents=[upload.content for upload in uploads.values()])
+    blobs = seal_uploads(seller=seller, contents=[upload.content for upload in uploads.values()])
     try:
         with transaction.atomic():
             images = sealed | _save_images(seller, uploads, scans, blobs)

@@ -27,7 +27,7 @@ from ledger.imaging.errors import DecodeCrashed, ImagingError
 from ledger.imaging.sandbox import TaskResult
 from ledger.imaging.scan import FileScan, scan_picture
 from ledger.models import Blob, ImageFile, ImageState, Original
-from ledger.services.blobs import BlobUnreadableError, read_blob, seal_files, write_part
+from ledger.services.blobs import BlobUnreadableError, read_blob, seal_files, seal_uploads, write_part
 from ledger.services.derivatives import Descent, Link, link_derivatives
 from ledger.services.jobs import REQUEUABLE, UNFINISHED, JobStateError, enqueue_job, requeue_job
 from ledger.services.log import lock_head
@@ -97,7 +97,7 @@ def order_packs(
     if known is not None:
         return known
     uploads, scans = _admit(orders)
-    blobs = seal_files(seller=seller, contents=[upload.content for upload in uploads.values()])
+    blobs = seal_uploads(seller=seller, contents=[upload.content for upload in uploads.values()])
     try:
         with transaction.atomic():
             promotions = _save_promotions(seller, uploads, scans, blobs)

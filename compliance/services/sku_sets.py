@@ -40,7 +40,7 @@ from ledger.imaging.sandbox import TaskResult
 from ledger.imaging.scan import scan_picture
 from ledger.models import Blob, ImageFile, ImageState, Original, Statement
 from ledger.services.archives import open_archive, pictures_in, unpack
-from ledger.services.blobs import BlobUnreadableError, read_blob, seal_files, write_part
+from ledger.services.blobs import BlobUnreadableError, read_blob, seal_files, seal_uploads, write_part
 from ledger.services.identity import identity_document
 from ledger.services.job_context import JobError
 from ledger.services.jobs import REQUEUABLE, JobStateError, enqueue_job, requeue_job
@@ -83,7 +83,7 @@ def start_sku_set(
         scan = scan_picture(main.content, file_name="")
     except ImagingError as error:
         raise PairRefusedError([SideRefusal("main", error.code, error.detail)]) from error
-    blob, *rest = seal_files(seller=seller, contents=[main.content, *([order.archive] if order.archive else [])])
+    blob, *rest = seal_uploads(seller=seller, contents=[main.content, *([order.archive] if order.archive else [])])
     try:
         with transaction.atomic():
             Blob.objects.bulk_create([blob, *rest])

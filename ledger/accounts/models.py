@@ -81,6 +81,9 @@ class Seller(models.Model):
     time_zone = models.CharField(max_length=60, default="Asia/Shanghai")
     is_sample = models.BooleanField(default=False, help_text=_("Holds sample data only."))
     is_probe = models.BooleanField(default=False)  # made by `manage.py probe`; nobody belongs to it
+    # null: the site's quota (settings); 0: none
+    max_bytes = models.BigIntegerField(null=True)
+    max_files_per_day = models.IntegerField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = SellerQuerySet.as_manager()

@@ -23,6 +23,7 @@ class Permission(StrEnum):
     MANAGE_STORES = "manage_stores"
     MANAGE_TEAM = "manage_team"
     MANAGE_TOKENS = "manage_tokens"  # keys for programs
+    MANAGE_PAPERS = "manage_papers"  # documents that say who the seller is
     VIEW_ACCESS_LOG = "view_access_log"  # who downloaded what
     MANAGE_CASES = "manage_cases"  # see and do everything about complaints and defences
     HOLD = "hold"  # keep something from being erased
@@ -70,3 +71,9 @@ def require_permission(user: User | None, seller: Seller, permission: Permission
     """Raise PermissionDenied unless the person holds the right; None stands for the operator of the machine."""
     if user is not None and permission not in permissions_of(user, seller):
         raise PermissionDenied(f"{permission} is needed")
+
+
+def require_staff(user: User) -> None:
+    """Raise PermissionDenied unless the person is site staff now."""
+    if not User.objects.filter(pk=user.pk, is_active=True, is_site_staff=True).exists():
+        raise PermissionDenied("site staff is needed")

@@ -20,7 +20,7 @@ from ledger.admission.archives import UNPACK_FAULTS, open_directory
 from ledger.admission.verdict import FileRefused
 from ledger.imaging.scan import MAX_FILE_BYTES
 from ledger.models import Blob, Job
-from ledger.services.blobs import BlobUnreadableError, destroy_keys, read_blob, remove_files, seal_files
+from ledger.services.blobs import BlobUnreadableError, destroy_keys, read_blob, remove_files, seal_uploads
 from ledger.services.job_context import JobContext, JobError
 from ledger.services.jobs import enqueue_job
 from ledger.services.originals import BATCH_FILES, REGISTERED, REJECTED, Registration, Upload, register_originals
@@ -67,7 +67,7 @@ def enqueue_zip(
     earlier: Job | None = Job.objects.of(seller).filter(kind=KIND, dedupe_key=key).first() if key else None
     if earlier is not None:
         return earlier
-    (blob,) = seal_files(seller=seller, contents=[content])
+    (blob,) = seal_uploads(seller=seller, contents=[content])
     with transaction.atomic():
         blob.save(force_insert=True)
         args = {"blob_id": str(blob.pk), "name": name[:200], "category": category, "store_id": store_id}

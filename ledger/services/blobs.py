@@ -10,6 +10,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -17,11 +18,13 @@ from typing import TypeVar
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
+from django.db import transaction
 
 from ledger.accounts.models import Seller
 from ledger.models import Blob
 from ledger.services.files import make_directories, sync_directory, write_all_durably, write_quickly
-from ledger.services.keys import storage_key
+from ledger.services.keys import begin_storage_rotation, end_storage_rotation, old_storage_key, storage_key
+from ledger.services.room import disk_full_by_name, require_disk, require_quota
 
 NONCE_BYTES = 12
 MAGIC = b"OMB1"
@@ -74,14 +77,28 @@ def _decrypt(key: bytes, data: bytes, associated: bytes) -> bytes:
 def _object_key(blob: Blob) -> bytes:
     if not blob.wrapped_key:
         raise BlobUnreadableError("the key of this object was destroyed")
-    return _decrypt(storage_key(), bytes(blob.wrapped_key), _associated(blob, "key"))
+    wrapped, associated = bytes(blob.wrapped_key), _associated(blob, "key")
+    try:
+        return _decrypt(storage_key(), wrapped, associated)
+    except BlobUnreadableError:
+        old = old_storage_key()  # a rotation is going on
+        if old is None:
+            raise
+        return _decrypt(old, wrapped, associated)
+
+
+def seal_uploads(*, seller: Seller, contents: Sequence[bytes]) -> list[Blob]:
+    """seal_files() for what somebody sent: the seller's quota counts. Raises NoRoomError before anything is stored."""
+    require_quota(seller, [len(content) for content in contents])
+    return seal_files(seller=seller, contents=contents)
 
 
 def seal_files(*, seller: Seller, contents: Sequence[bytes]) -> list[Blob]:
     """Encrypt and store files; on return their bytes survive a power cut. The rows are not saved yet.
 
-    A crash before the rows are committed leaves files that nothing can decrypt: their keys were only in memory.
+    Raises NoRoomError where the disk is at its reserve. A crash before the rows are committed leaves files that nothing can decrypt: their keys were only in memory.
     """
+    require_disk(sum(len(content) for content in contents))
     blobs, files = [], []
     for content in contents:
         key = AESGCM.generate_key(256)
@@ -89,9 +106,10 @@ def seal_files(*, seller: Seller, contents: Sequence[bytes]) -> list[Blob]:
         blob.wrapped_key = _encrypt(storage_key(), key, _associated(blob, "key"))
         blobs.append(blob)
         files.append((_path(blob), _encrypt(key, content, _associated(blob, ""))))
-    for folder in {path.parent for path, _data in files}:
-        make_directories(folder)
-    write_all_durably(files)
+    with disk_full_by_name():
+        for folder in {path.parent for path, _data in files}:
+            make_directories(folder)
+        write_all_durably(files)
     return blobs
 
 
@@ -112,6 +130,50 @@ def read_part(blob: Blob, part: str) -> bytes:
     except FileNotFoundError:
         raise BlobUnreadableError("the stored file is missing") from None
     return _decrypt(_object_key(blob), data, _associated(blob, part))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRotation:
+    """What rotate_object_keys did: how many keys it wrapped anew, and whether the old storage key is gone."""
+
+    wrapped: int
+    is_finished: bool
+
+
+def rotate_object_keys(*, finish: bool) -> KeyRotation:
+    """Wrap every object's key with a new storage key, while the site runs. Safe to stop anywhere and run again.
+
+    The first run makes the new key and wraps; until finish, the old key stays beside it for programs that read the old one a
+    moment before. A run with finish wraps what those left, and forgets the old key. No file is written anew.
+    """
+    if not finish:
+        begin_storage_rotation()
+    elif old_storage_key() is None:
+        return KeyRotation(0, is_finished=True)
+    wrapped = sum(_wrap_anew(ids) for ids in batched(_wrapped_ids(), DESTROY_AT_ONCE))
+    if finish:
+        end_storage_rotation()
+    return KeyRotation(wrapped, is_finished=finish)
+
+
+def _wrapped_ids() -> list[uuid.UUID]:
+    return list(Blob.objects.exclude(wrapped_key=b"").values_list("pk", flat=True))
+
+
+def _wrap_anew(ids: Sequence[uuid.UUID]) -> int:
+    """One portion in one transaction; what is wrapped with the new key already is left alone."""
+    changed = []
+    key = storage_key()
+    with transaction.atomic():
+        for blob in Blob.objects.select_for_update().filter(pk__in=ids).exclude(wrapped_key=b""):
+            associated = _associated(blob, "key")
+            try:
+                _decrypt(key, bytes(blob.wrapped_key), associated)
+            except BlobUnreadableError:
+                blob.wrapped_key = _encrypt(key, _object_key(blob), associated)
+                changed.append(blob)
+        Blob.objects.bulk_update(changed, ["wrapped_key"])
+    return len(changed)
 
 
 def destroy_keys(blob_ids: Iterable[uuid.UUID]) -> None:

@@ -15,13 +15,14 @@ from django.utils import timezone
 
 from ledger.accounts.models import Invitation, InvitationQuerySet, Membership, Role, Seller, User, normalise_email
 from ledger.accounts.permissions import Permission, require_permission
-from ledger.models import Erasure, Statement
+from ledger.models import Erasure, SellerPaper, Statement
 from ledger.services.access_log import forget_person
 from ledger.services.blobs import destroy_keys
 from ledger.services.erasure import PERSON, SCOPE_PERSON, enqueue_cleaning, record_erasure
 from ledger.services.erasure_plan import Preview, certificates_of, handed_out
 from ledger.services.job_traces import scrub_jobs
 from ledger.services.log import lock_head
+from ledger.services.papers import erase_papers
 from ledger.services.scrubbing import forget_deleted_rows
 
 
@@ -55,6 +56,7 @@ def preview_person(*, actor: User | None, seller: Seller, user: User) -> Preview
         "identities": len(keys),
         "invitations": _invitations(seller, user).count(),
         "certificates": certificates_of(keys).count(),
+        "papers": _papers(seller, user).filter(erased_at=None).count(),
     }
     entries = tuple(statements.order_by("entry").values_list("entry_id", flat=True))
     return Preview({kind: count for kind, count in counts.items() if count}, entries, handed_out(keys), ())
@@ -82,6 +84,7 @@ def erase_person(*, actor: User | None, seller: Seller, user: User, reason: str)
         else:
             erasure.save(force_insert=True)
         erasure.blobs = [str(blob) for blob in certificates_of(keys).values_list("blob_id", flat=True)]
+        erasure.blobs += erase_papers(_papers(seller, user))
         erasure.save(update_fields=["blobs"])
         destroy_keys(certificates_of(keys).values_list("blob_id", flat=True))
         certificates_of(keys).delete()
@@ -99,6 +102,11 @@ def _memberships(seller: Seller, user: User) -> QuerySet[Membership]:
 def _invitations(seller: Seller, user: User) -> InvitationQuerySet:
     rows: InvitationQuerySet = Invitation.objects.of(seller)
     return rows.filter(models.Q(email=user.email) | models.Q(accepted_by=user))
+
+
+def _papers(seller: Seller, user: User) -> QuerySet[SellerPaper]:
+    """Documents about the person."""
+    return SellerPaper.objects.of(seller).filter(person=user)
 
 
 def _acted(seller: Seller, user: User) -> QuerySet[Statement]:

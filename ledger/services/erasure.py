@@ -30,6 +30,7 @@ from ledger.models import (
     Job,
     LogHead,
     Original,
+    SellerPaper,
     Statement,
 )
 from ledger.services.archives import KIND as ARCHIVES
@@ -59,7 +60,7 @@ ORIGINAL, PERSON = "original", "person"
 SCOPE_ALL = ("claim", "identity", "files")
 SCOPE_PERSON = ("identity",)
 AT_ONCE = 500
-TABLES = (Original, ImageFile, Fingerprint, Blob, Statement, Derivative, Certificate, EvidenceFile, Job)
+TABLES = (Original, ImageFile, Fingerprint, Blob, Statement, Derivative, Certificate, EvidenceFile, Job, SellerPaper)
 SWEEP_AFTER = timedelta(minutes=1)
 
 

@@ -23,12 +23,13 @@ from ledger.models import Blob, Certificate, EvidenceFile, EvidenceSet, SetRole
 from ledger.pdf.assurance import Bilingual
 from ledger.pdf.documents import Attachment, Common, SetCertificateDocument, SetFile
 from ledger.pdf.render import render_set_certificate
-from ledger.services.blobs import destroy_keys, read_blob, remove_files, seal_files
+from ledger.services.blobs import destroy_keys, read_blob, remove_files, seal_uploads
 from ledger.services.evidence import core_files, evidence_of, issue
 from ledger.services.handouts import BUNDLE, BUNDLE_WITH_FILES, FILE, record_handout
 from ledger.services.identity import identity_document
 from ledger.services.log import Draft, append_statements, lock_head
 from ledger.services.originals import EXISTING, REGISTERED, REJECTED, Upload
+from ledger.services.room import NoRoomError
 from ledger.tlog import bundle
 from ledger.tlog.claim_documents import ClaimItem, set_registered_claim
 from ledger.tlog.claims import MAX_ITEMS
@@ -166,7 +167,10 @@ def _add(draft: EvidenceSet, upload: Upload, role: str) -> Added:
     digest = hashlib.sha256(upload.content).digest()
     if _holds(draft, digest):
         return Added(upload.file_name, EXISTING)
-    (blob,) = seal_files(seller=draft.seller, contents=[upload.content])
+    try:
+        (blob,) = seal_uploads(seller=draft.seller, contents=[upload.content])
+    except NoRoomError as error:
+        return Added(upload.file_name, REJECTED, error.code)
     with transaction.atomic():
         locked = EvidenceSet.objects.select_for_update().get(pk=draft.pk)
         if locked.statement_id is not None:

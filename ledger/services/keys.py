@@ -19,17 +19,18 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 
-from ledger.services.files import make_directories, write_durably
+from ledger.services.files import make_directories, sync_directory, write_durably
 from ledger.services.key_files import KeyFileError, is_encrypted, protect, reveal
 from ledger.tlog.mldsa import HAS_MLDSA
 
 LOG_KEY = "log-ed25519.pem"
 LOG_MLDSA_KEY = "log-mldsa44.key"
 STORAGE_KEY = "storage.key"
+OLD_STORAGE_KEY = "storage-old.key"  # while a rotation runs: what is not wrapped anew yet opens with it
 SIGNER_STATE = "signer-state.json"
 DOCUMENT_KEY = "document-signer.key.pem"
 DOCUMENT_CERTIFICATE = "document-signer.crt.pem"
-SECRETS = (LOG_KEY, LOG_MLDSA_KEY, STORAGE_KEY, DOCUMENT_KEY)
+SECRETS = (LOG_KEY, LOG_MLDSA_KEY, STORAGE_KEY, OLD_STORAGE_KEY, DOCUMENT_KEY)
 
 
 class KeyMissingError(Exception):
@@ -151,6 +152,33 @@ def mldsa_seed() -> bytes | None:
 def storage_key() -> bytes:
     """The 32 bytes that wrap every object's own key."""
     return bytes.fromhex(read_secret(STORAGE_KEY).decode().strip())
+
+
+def old_storage_key() -> bytes | None:
+    """The storage key before the rotation that is going on, or None."""
+    if not _path(OLD_STORAGE_KEY).exists():
+        return None
+    return bytes.fromhex(read_secret(OLD_STORAGE_KEY).decode().strip())
+
+
+def begin_storage_rotation() -> bool:
+    """Put a new storage key in place, the present one beside it; False if a rotation is going on already.
+
+    A crash between the two writes leaves the old key under both names: then nothing was wrapped anew, and the next call
+    makes the new key.
+    """
+    old = old_storage_key()
+    if old is not None and old != storage_key():
+        return False
+    write_secret(OLD_STORAGE_KEY, read_secret(STORAGE_KEY))
+    write_secret(STORAGE_KEY, secrets.token_hex(32).encode() + b"\n")
+    return True
+
+
+def end_storage_rotation() -> None:
+    """Forget the old storage key; only when nothing is wrapped with it any more."""
+    _path(OLD_STORAGE_KEY).unlink()
+    sync_directory(Path(settings.KEYS_DIR))
 
 
 def document_signer() -> tuple[bytes, bytes] | None:

@@ -14,7 +14,7 @@ from ledger.imaging.errors import DecodeCrashed
 from ledger.imaging.sandbox import TaskResult
 from ledger.imaging.scan import scan_picture
 from ledger.models import Derivative, DerivativeRole, ImageState, Original
-from ledger.services.blobs import read_blob, seal_files, write_part
+from ledger.services.blobs import read_blob, seal_uploads, write_part
 from ledger.services.derivatives import Descent, Link, link_derivatives
 from ledger.services.evidence import entry_zip
 from ledger.services.handouts import BUNDLE, record_handout
@@ -54,7 +54,7 @@ def link_upload(
         return known
     answer = pixel_pool().run(DESCENT_TASK, [read_blob(original.image.blob), upload.content])
     descent, size = _read(answer)
-    (blob,) = seal_files(seller=seller, contents=[upload.content])
+    (blob,) = seal_uploads(seller=seller, contents=[upload.content])
     for part, preview in zip(THUMBNAILS.values(), answer.blobs, strict=True):
         write_part(blob, part, preview)
     with transaction.atomic():

@@ -19,11 +19,12 @@ from ledger.accounts.permissions import Permission, require_permission
 from ledger.imaging.errors import ImagingError
 from ledger.imaging.scan import FileScan, scan_picture
 from ledger.models import Blob, ImageFile, LogHead, Original, Statement
-from ledger.services.blobs import batched, seal_files
+from ledger.services.blobs import batched, seal_uploads
 from ledger.services.group_commit import in_batch
 from ledger.services.identity import identity_document
 from ledger.services.jobs import enqueue_job
 from ledger.services.log import Batch, Draft, append_batches
+from ledger.services.room import NoRoomError
 from ledger.services.storage import named_storage_errors
 from ledger.signals import originals_filed
 from ledger.tlog.claim_documents import ClaimItem, image_registered_claim
@@ -100,13 +101,23 @@ def _register_batch(
     admitted = _admit(uploads, answers)
     known = _Known(seller, admitted)
     fresh = _first_of_each(item for item in admitted if item not in known)
-    blobs = seal_files(seller=seller, contents=[item.upload.content for item in fresh])
+    try:
+        blobs = seal_uploads(seller=seller, contents=[item.upload.content for item in fresh])
+    except NoRoomError as error:
+        _refuse_fresh(fresh, error.code, answers)
+        admitted, fresh, blobs = [item for item in admitted if item.position not in answers], [], []
     sealed = list(zip(fresh, blobs, strict=True))
     recorded = in_batch(_record, _Request(actor, seller, category, store, admitted, sealed))
     found = _by_digest(seller, recorded.earlier) | recorded.created
     for item in admitted:
         answers[item.position] = _answer(item, found, recorded)
     return [answers[position] for position in range(len(uploads))]
+
+
+def _refuse_fresh(fresh: Sequence[_Admitted], code: str, refusals: dict[int, Registration]) -> None:
+    """No room: what is new is refused by name, what is here already still gets its receipt."""
+    for item in fresh:
+        refusals[item.position] = Registration(item.upload.file_name, REJECTED, item.sha256, code=code)
 
 
 def _admit(uploads: Sequence[Upload], refusals: dict[int, Registration]) -> list[_Admitted]:
@@ -306,7 +317,7 @@ def store_pictures(*, seller: Seller, uploads: Sequence[Upload]) -> list[ImageFi
     Raises ImagingError for the first file that is not an acceptable picture. Call it before opening a transaction.
     """
     scans = [scan_picture(upload.content, file_name=upload.file_name) for upload in uploads]
-    blobs = seal_files(seller=seller, contents=[upload.content for upload in uploads])
+    blobs = seal_uploads(seller=seller, contents=[upload.content for upload in uploads])
     with transaction.atomic():
         Blob.objects.bulk_create(blobs)
         return ImageFile.objects.bulk_create(

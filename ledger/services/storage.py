@@ -11,13 +11,13 @@ from contextlib import contextmanager
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
-FULL, FAILED = "store_full", "store_failed"
+FULL, FAILED = "storage_full", "store_failed"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_WORDS = ("disk is full", "no space left", "could not extend file")
 
 
 class StorageError(Exception):
-    """Nothing was acknowledged. code: store_full when there is no space, store_failed for everything else."""
+    """Nothing was acknowledged. code: storage_full when there is no space, store_failed for everything else."""
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause).strip())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,3 +76,12 @@ GEOMETRY_NAMES = {
 def geometry_name(word: str) -> Any:
     """What a derivative link's geometry means."""
     return GEOMETRY_NAMES.get(word, word)
+
+
+@register.filter
+def visible_text(text: str) -> str:
+    """Text in which nothing hides: control and direction characters become escapes such as \\u202e."""
+    return "".join(
+        f"\\u{ord(letter):04x}" if unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") else letter
+        for letter in text
+    )

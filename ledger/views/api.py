@@ -13,10 +13,11 @@ from ledger.accounts.models import Scope
 from ledger.accounts.permissions import Permission, require_permission
 from ledger.forms import ApiFileForm, read_upload
 from ledger.models import AccessKind, ImageState, Job, Original
+from ledger.services import room
 from ledger.services.blobs import read_blob
 from ledger.services.evidence import certificate_of, evidence_zip
 from ledger.services.handouts import FILE, record_handout
-from ledger.services.originals import REGISTERED, REJECTED, register_originals
+from ledger.services.originals import REGISTERED, REJECTED, REQUEST_ID_REUSED, register_originals
 from ledger.views.api_common import (
     ApiError,
     api,
@@ -76,9 +77,15 @@ def _register(request: HttpRequest) -> HttpResponse:
         category=values["category"],
     )
     if answer.status == REJECTED or answer.original is None:
-        raise ApiError(answer.code, 409 if answer.code == "request_id_reused" else 422, answer.detail)
+        raise ApiError(answer.code, _status(answer.code), answer.detail)
     body = {"status": answer.status, "original": describe_original(answer.original)}
     return JsonResponse(body, status=201 if answer.status == REGISTERED else 200)
+
+
+def _status(code: str) -> int:
+    if code in room.CODES:
+        return 507
+    return 409 if code == REQUEST_ID_REUSED else 422
 
 
 def _find(request: HttpRequest, number: str) -> Original:

@@ -24,6 +24,7 @@ LOST_NAMES = {
     "captures": _("captures of pages that show it"),
     "packets_built": _("complaint packets that hold it"),
     "matches": _("matches that the watch found, with what was decided about them"),
+    "papers": _("verification documents"),
     "memberships": _("memberships"),
     "identities": _("log entries that no longer say who acted"),
     "invitations": _("invitations"),

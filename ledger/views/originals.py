@@ -18,6 +18,7 @@ from ledger.categories import load_categories
 from ledger.error_texts import error_text
 from ledger.forms import DerivativeForm, OriginalForm, RegisterForm, is_zip, read_upload
 from ledger.models import AccessKind, ImageFile, ImageState, Original
+from ledger.services import room
 from ledger.services.archives import enqueue_zip
 from ledger.services.blobs import read_blob
 from ledger.services.evidence import certificate_of, entry_zip, evidence_zip
@@ -65,9 +66,11 @@ def register(request: HttpRequest) -> HttpResponse:
             return JsonResponse({"results": [_refusal("", code) for code in form.codes()]}, status=400)
         return render(request, "ledger/register.html", {"form": form}, status=400)
     results = _register(request, form)
+    status = 507 if results and all(line["code"] in room.CODES for line in results) else 200
     if wants_json:
-        return JsonResponse({"results": results})
-    return render(request, "ledger/register.html", {"form": RegisterForm(seller=seller), "results": results})
+        return JsonResponse({"results": results}, status=status)
+    context = {"form": RegisterForm(seller=seller), "results": results}
+    return render(request, "ledger/register.html", context, status=status)
 
 
 def _register(request: HttpRequest, form: RegisterForm) -> list[dict[str, Any]]:

@@ -15,16 +15,19 @@ from ledger.services.holds import place_hold
 from ledger.services.linking import link_upload
 from ledger.services.log import seal
 from ledger.services.originals import Upload
+from ledger.services.papers import add_paper
 from ledger.services.rights import RightFacts, record_right
 from tests.factories import register_one
 from tests.images import jpeg_bytes, product_photo
 from tests.matrix.rows import (
     EVERYBODY,
     MANAGERS,
+    OWNER,
     OWNERS,
     VIEWER,
     WORKERS,
     AnyRow,
+    StaffRow,
     World,
     action,
     form,
@@ -126,6 +129,19 @@ def not_evidence(world: World) -> Mapping[str, Any]:
     return {"evidence": SimpleUploadedFile("bundle.zip", b"not a ZIP")}
 
 
+def one_paper(world: World) -> Mapping[str, Any]:
+    return {"kind": "licence", "document": SimpleUploadedFile("licence.pdf", b"%PDF-1.7", "application/pdf")}
+
+
+def paper(world: World) -> Mapping[str, Any]:
+    upload = Upload("licence.pdf", b"%PDF-1.7")
+    return {"number": add_paper(actor=world.people[OWNER], seller=world.seller, kind="licence", upload=upload).number}
+
+
+def seller_slug(world: World) -> Mapping[str, Any]:
+    return {"slug": world.seller.slug}
+
+
 ROWS: dict[str, AnyRow] = {}
 ROWS["ledger:originals"] = page(EVERYBODY)
 ROWS["ledger:register"] = form(WORKERS, data=one_photo, ok=200)
@@ -181,3 +197,11 @@ ROWS["ledger:verify"] = public_form(data=not_evidence, ok=200)
 ROWS["ledger:certificate_public"] = public_page(make=sealed_original)
 ROWS["ledger:access_log"] = page(OWNERS)
 ROWS["ledger:access_log_csv"] = page(OWNERS)
+ROWS["ledger:papers"] = form(OWNERS, data=one_paper)
+ROWS["ledger:paper_file"] = page(OWNERS, make=paper)
+ROWS["ledger:paper_tick"] = action(OWNERS, make=paper, data={"tick": "1"})
+ROWS["ledger:paper_remove"] = action(OWNERS, make=paper)
+ROWS["ledger:review_list"] = StaffRow({"GET": 200})
+ROWS["ledger:review_file"] = StaffRow({"GET": 200}, paper)
+ROWS["ledger:review"] = StaffRow({"POST": 302}, paper, {"answer": "approve"})
+ROWS["ledger:review_bank"] = StaffRow({"POST": 302}, seller_slug, {"arrived_on": "2026-01-05"})

@@ -39,6 +39,7 @@ class World:
     other_seller: Seller
     stranger: User
     loner: User  # has an account and no seller
+    staff: User  # runs the site, and owns the other seller
 
 
 Make = Callable[[World], Mapping[str, Any]]
@@ -78,7 +79,17 @@ class ApiRow:
     public: bool = True  # for the login middleware; the token is checked by the view
 
 
-AnyRow = Row | LibraryRow | ApiRow
+@dataclass(frozen=True, slots=True)
+class StaffRow:
+    """A page for site staff, whatever their sellers: what each method answers them; 403 for everybody else."""
+
+    answers: Mapping[str, int]
+    make: Make | None = None
+    data: Data | None = None
+    public: bool = False
+
+
+AnyRow = Row | LibraryRow | ApiRow | StaffRow
 
 
 def page(

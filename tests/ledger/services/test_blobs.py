@@ -9,6 +9,7 @@ import pytest
 
 from ledger.models import Blob
 from ledger.services.blobs import BlobUnreadableError, read_blob, read_part, seal_files, write_part
+from ledger.services.room import NoRoomError
 
 pytestmark = pytest.mark.django_db
 
@@ -114,7 +115,7 @@ def test_another_storage_key_opens_nothing(sealed, settings, tmp_path):
 
 def test_a_write_that_fails_leaves_nothing_half_written(log, seller, settings, monkeypatch):
     monkeypatch.setattr(os, "fsync", _disk_full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(NoRoomError, match="storage_full"):
         seal_files(seller=seller, contents=[b"bytes"])
     assert stored(settings) == []
 

@@ -244,7 +244,7 @@ def test_a_crash_before_commit_leaves_nothing_acknowledged_and_can_be_repeated(
 
 def test_a_crash_while_writing_files_leaves_nothing_acknowledged(log, seller, monkeypatch, assert_log_valid):
     with monkeypatch.context() as patch:
-        patch.setattr(service, "seal_files", _power_cut)
+        patch.setattr(service, "seal_uploads", _power_cut)
         with pytest.raises(KeyboardInterrupt):
             send(seller, ("a.jpg", PHOTO, "r1"))
     assert assert_log_valid() == 0
