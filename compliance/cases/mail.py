@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from compliance.cases.platforms import HOSTS, OTHER, platform_of
+from compliance.cases.platforms import HOSTS, OTHER, item_of, platform_of
 from compliance.cases.steps import ACCEPTED, CLARIFICATION, COUNTERED, REJECTED, REMOVED
 
 NOTICE = "notice_received"
@@ -100,7 +100,7 @@ def read_mail(text: str) -> MailFacts:
     text = text[:MAX_CHARACTERS].replace("\r\n", "\n")
     sender = _first(_SENDER, text)
     urls = tuple(dict.fromkeys(url.rstrip(".,;，。；") for url in _ADDRESS.findall(text)))
-    listings = tuple(dict.fromkeys(_item_of(url) for url in urls if _item_of(url)))
+    listings = tuple(dict.fromkeys(item_of(url) for url in urls if item_of(url)))
     items = tuple(dict.fromkeys([*(_with_digit(_ITEM.findall(text))), *listings]))
     references = tuple(dict.fromkeys(each for each in _with_digit(_REFERENCE.findall(text)) if each not in items))
     return MailFacts(_platform(sender, urls, text), _event(text), _moment(text), sender, references, items, urls)
@@ -114,11 +114,6 @@ def _first(pattern: re.Pattern[str], text: str) -> str:
 def _with_digit(words: list[str]) -> list[str]:
     """Numbers hold a digit; words that merely follow "complaint" do not."""
     return [word for word in words if any(character.isdigit() for character in word)]
-
-
-def _item_of(url: str) -> str:
-    found = re.search(r"/(?:item|itm|dp|gp/product|product|p)/(?:[^/?]*/)?([A-Z0-9]{8,20})", url, re.I)
-    return found.group(1) if found else ""
 
 
 def _platform(sender: str, urls: tuple[str, ...], text: str) -> str:

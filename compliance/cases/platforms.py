@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from compliance.cases.target import Target, load_targets
@@ -23,6 +24,7 @@ HOSTS = {
     "shein": "shein",
 }
 OTHER = "other"
+_ITEM = re.compile(r"/(?:item|itm|dp|gp/product|product|p)/(?:[^/?]*/)?([A-Z0-9]{8,20})(?![A-Z0-9])", re.I)
 _LAST_LABELS = 3  # name, and up to two labels of a country such as co.uk
 
 
@@ -44,6 +46,12 @@ def market_of(url: str) -> str:
         return ""
     ending = host.rpartition(".")[2]
     return {"uk": "GB"}.get(ending, ending.upper()) if len(ending) == 2 and ending.isalpha() else ""
+
+
+def item_of(url: str) -> str:
+    """The item number in a listing's address (/item/4000.html, /itm/4000, /dp/B0ABCDEFGH), or empty."""
+    found = _ITEM.search(url)
+    return found.group(1) if found else ""
 
 
 def targets_for(platform: str, kind: str) -> list[Target]:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from compliance.cases import steps
 from compliance.cases.errors import CaseError, ClosedError, NotReadyError
 from compliance.cases.gate import judge
-from compliance.cases.platforms import market_of, platform_of
+from compliance.cases.platforms import item_of, market_of, platform_of
 from compliance.cases.right_to_complain import has_earlier_proof
 from compliance.cases.target import find_target
 from compliance.models import Candidate, Case, CaseKind, CaseWork, Infringement, Listing
@@ -156,7 +156,7 @@ def write_listing(case: Case, facts: ListingFacts, works: Mapping[int, CaseWork]
         search_number=facts.search_number,
         platform=facts.platform or platform_of(url),
         market=facts.market or market_of(url),
-        listing_ref=facts.listing_ref,
+        listing_ref=facts.listing_ref or item_of(url),
         url=url,
         title=facts.title,
         seller_name=facts.seller_name,
