@@ -9,6 +9,7 @@ from compliance.views import (
     catalogues,
     checks,
     codes,
+    imports,
     overview,
     packs,
     quality,
@@ -81,6 +82,10 @@ urlpatterns = [
     path("watch/<str:number>/decide/", watch.match_decide, name="match_decide"),
     path("watch/<str:number>/agreement.png", watch.match_agreement, name="match_agreement"),
     path("catalogues/", catalogues.catalogues, name="catalogues"),
+    path("catalogues/import/", imports.import_new, name="import_new"),
+    path("catalogues/imports/<str:number>/", imports.import_run, name="import"),
+    path("catalogues/imports/<str:number>/discard/", imports.import_discard, name="import_discard"),
+    path("catalogues/imports/<str:number>/retry/", imports.import_retry, name="import_retry"),
     path("catalogues/template.csv", catalogues.catalogue_template, name="catalogue_template"),
     path("catalogues/<str:number>/", catalogues.catalogue, name="catalogue"),
 ]

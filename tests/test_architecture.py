@@ -32,6 +32,7 @@ PURE = (
     "ledger.admission",
     "ledger.pdf",
     "ledger.anchors",
+    "compliance.catalogues",
     "compliance.checks",
     "compliance.packs",
     "compliance.sample",

@@ -12,7 +12,20 @@ from compliance.models.checks import (
     QualityRun,
     Repair,
 )
-from compliance.models.library import Catalogue, Gallery, GalleryItem, IndexSegment, Listing, ListingImage
+from compliance.models.library import (
+    Catalogue,
+    Gallery,
+    GalleryItem,
+    ImportProblem,
+    ImportRun,
+    ImportState,
+    IndexSegment,
+    Listing,
+    ListingChange,
+    ListingImage,
+    RemotePicture,
+    SourceMapping,
+)
 from compliance.models.packs import PackItem, PackRun, PromotionKind
 from compliance.models.searches import Candidate, RunState, Scope, SearchRun
 from compliance.models.standing import StoreCalendar, StoreEvent, StoreEventKind, StoreRules, StoreTier
@@ -42,8 +55,12 @@ __all__ = [
     "Gallery",
     "GalleryItem",
     "HiddenShot",
+    "ImportProblem",
+    "ImportRun",
+    "ImportState",
     "IndexSegment",
     "Listing",
+    "ListingChange",
     "ListingImage",
     "MatchDecision",
     "MatchState",
@@ -51,12 +68,14 @@ __all__ = [
     "PackRun",
     "PromotionKind",
     "QualityRun",
+    "RemotePicture",
     "Repair",
     "RuleKind",
     "RunState",
     "Scope",
     "SearchRun",
     "SellerRule",
+    "SourceMapping",
     "StoreCalendar",
     "StoreEvent",
     "StoreEventKind",

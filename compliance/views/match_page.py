@@ -8,11 +8,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from compliance.catalogues.feed import plain_url
 from compliance.models import MatchState, WatchMatch
 from compliance.search.copy_score import Verdict
 from compliance.search.texts import verdict_text
 from compliance.services.edit_words import edit_words
-from compliance.services.feed import plain_url
 from compliance.views.search_drawing import draw_evidence
 
 PICTURE_FIELDS = ("original__image", "listing_image__image", "listing_image__listing__catalogue")
