@@ -197,7 +197,7 @@ def retry_import(*, actor: User | None, run: ImportRun) -> None:
     """Go on with an import that failed or was stopped; one that is at work or done stays as it is."""
     require_permission(actor, run.seller, Permission.IMPORT_CATALOGUE)
     with transaction.atomic():
-        locked: ImportRun = ImportRun.objects.select_for_update().select_related("job").get(pk=run.pk)
+        locked: ImportRun = ImportRun.objects.select_for_update().get(pk=run.pk)
         job = locked.job
         is_stuck = job is not None and job.state not in UNFINISHED
         if locked.state in (ImportState.DRAFT, ImportState.DONE) or not is_stuck or locked.blob_id is None:
