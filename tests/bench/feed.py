@@ -15,12 +15,11 @@ import time
 import zipfile
 from pathlib import Path
 
-from tests.compliance.listings import SIZE, feed_bytes, photo
-from tests.compliance.matches import mirrored_copy
-from tests.images import jpeg_bytes, product_photo
+from tests.images import captioned, jpeg_bytes, mirrored, product_photo
 from tests.journeys.server import Site, running_site
 
 EVERY = 50
+SIZE = (480, 600)
 ASK = """
 import json
 from compliance.models import *
@@ -46,10 +45,11 @@ def feed_zip(rows: int) -> bytes:
     out, table = io.BytesIO(), []
     with zipfile.ZipFile(out, "w") as archive:
         for n in range(rows):
-            content = mirrored_copy(n) if n % EVERY == 0 else photo(1_000_000 + n)
+            picture = product_photo(n if n % EVERY == 0 else 1_000_000 + n, SIZE)
+            content = jpeg_bytes(captioned(mirrored(picture)) if n % EVERY == 0 else picture)
             archive.writestr(f"{n}.jpg", content)
-            table.append({"product_id": f"P{n}", "image": f"{n}.jpg", "shop_id": f"S{n % 97}", "price": "9.90"})
-        archive.writestr("feed.csv", feed_bytes(*table))
+            table.append(f"P{n},{n}.jpg,S{n % 97},9.90")
+        archive.writestr("feed.csv", "\n".join(["product_id,image,shop_id,price", *table]))
     return out.getvalue()
 
 

@@ -257,7 +257,7 @@ def test_a_second_worker_finds_the_place_taken(seller, monkeypatch):
     monkeypatch.setattr(catalogues, "BATCH_FILES", 1)
     run = start_import(actor=None, seller=seller, file_name="feed.zip", content=feed_zip(*ROWS))
     confirm_import(actor=None, run=run, mapping=run.mapping, name="feed")
-    read = imports.import_rows
+    read = catalogues.import_rows
 
     def overtaken(**options):
         """Between looking where the import is and writing, another worker does all of it."""
