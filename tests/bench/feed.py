@@ -62,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000)
     rows = parser.parse_args().rows
-    with tempfile.TemporaryDirectory() as name, running_site(Path(name) / "site") as site:
+    with tempfile.TemporaryDirectory() as name, running_site(Path(name)) as site:
         folder = Path(name) / "photos"
         folder.mkdir()
         for n in range(0, rows, EVERY):
