@@ -94,6 +94,20 @@ add_texts(
             _("The check has no result yet."),
             _("Wait until it is finished; then there is a receipt."),
         ),
+        # Catalogues from the page.
+        "feed.kind": (
+            _("This kind of file cannot be imported."),
+            _("Send CSV, XLSX, JSON lines, a ZIP of pictures, or a WARC or WACZ."),
+        ),
+        "feed.empty": (_("There is nothing to import in the file."), _("Look whether it was exported whole.")),
+        "feed.web_archive": (
+            _("The web archive is damaged or is none."),
+            _("Capture the pages again, or export the archive once more."),
+        ),
+        "import.state": (
+            _("This import is past that step."),
+            _("Open it from the list of imports: it says how far it is."),
+        ),
         # The watch.
         "webhook.off": (_("There is no webhook any more."), _("Set one under Watch, Alerts.")),
         "watch.no_decision": (

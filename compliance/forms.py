@@ -288,3 +288,15 @@ class WebhookForm(forms.Form):
         label=_("Address"),
         help_text=_("An https address on the public internet. Empty ends it. Saving makes a new secret."),
     )
+
+
+class ImportForm(forms.Form):
+    """A file of listings, and what the catalogue is called; empty for the file's name, or what it was called last."""
+
+    file = forms.FileField(label=_("File"), max_length=255)
+    name = forms.CharField(
+        max_length=200,
+        required=False,
+        label=_("Catalogue"),
+        help_text=_("The same name again updates that catalogue. Empty takes the file's name."),
+    )

@@ -14,10 +14,14 @@ from compliance.services.digests import send_digest, sweep_digests
 from compliance.services.erasing import PARTICIPANT
 from compliance.services.feature_index import SEAL_JOB, seal_segments, sweep_segments
 from compliance.services.gallery import refresh_gallery, sweep_gallery, update_gallery
+from compliance.services.imports import KIND as IMPORT
+from compliance.services.imports import run_import
 from compliance.services.outdated import KIND as OUTDATED
 from compliance.services.outdated import compare_import
 from compliance.services.packs import KIND as PACKS
 from compliance.services.packs import make_packs
+from compliance.services.remote_pictures import KIND as REMOTE
+from compliance.services.remote_pictures import fetch_remote, sweep_remote
 from compliance.services.repairs import KIND as REPAIRS
 from compliance.services.repairs import run_repair
 from compliance.services.sample import load_sample
@@ -91,6 +95,21 @@ def packs(ctx: JobContext, run_id: int) -> dict[str, str]:
 def seal(ctx: JobContext) -> dict[str, int]:
     assert ctx.job.seller is not None  # noqa: S101 - this kind is always somebody's
     return {"pictures": seal_segments(seller=ctx.job.seller, progress=ctx.progress)}
+
+
+@job(IMPORT, queue=HEAVY, timeout_s=590)
+def catalogue_import(ctx: JobContext, run_id: int) -> dict[str, Any]:
+    run = run_import(run_id, progress=ctx.progress, cancelled=ctx.cancelled)
+    return {"number": run.number, "counts": run.counts}
+
+
+@job(REMOTE, timeout_s=590)
+def fetch_pictures(ctx: JobContext) -> dict[str, int]:
+    assert ctx.job.seller is not None  # noqa: S101 - this kind is always somebody's
+    return {"pictures": fetch_remote(seller=ctx.job.seller, progress=ctx.progress, cancelled=ctx.cancelled)}
+
+
+periodic("remote pictures", interval_s=5)(sweep_remote)
 
 
 @job(WATCH, queue=HEAVY, timeout_s=590)

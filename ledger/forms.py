@@ -14,7 +14,7 @@ from ledger.accounts.models import Seller, Store, User
 from ledger.categories import load_categories
 from ledger.error_texts import error_text
 from ledger.imaging.scan import MAX_FILE_BYTES
-from ledger.models import DerivativeRole, PaperKind, RightKind
+from ledger.models import DerivativeRole, PaperKind, PictureSource, RightKind
 from ledger.services.originals import Upload
 
 MAX_REQUEST_ID = 72  # the column holds 80; each file of a request adds its number
@@ -50,12 +50,21 @@ class SeveralFilesField(forms.FileField):
         return files
 
 
+class SourceField(forms.ChoiceField):
+    """Where a picture comes from; nothing said is the default, so that nobody declares what they did not read."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        choices = [("", _("not declared")), *PictureSource.choices]
+        super().__init__(choices=choices, required=False, label=_("Where the picture comes from"), **kwargs)
+
+
 class RegisterForm(forms.Form):
     """One or many pictures, or a ZIP of pictures."""
 
     files = SeveralFilesField(label=_("Pictures"))  # type: ignore[assignment]  # the class keeps no such attribute
     request_id = forms.CharField(max_length=MAX_REQUEST_ID, required=False)
     category = CategoryField()
+    source = SourceField()
     store = forms.ModelChoiceField(Store.objects.none(), required=False, label=_("Store"))
 
     def __init__(self, *args: Any, seller: Seller, **kwargs: Any) -> None:
@@ -206,6 +215,7 @@ class OriginalForm(forms.Form):
 
     title = forms.CharField(max_length=255, required=False, label=_("Name"))
     category = CategoryField()
+    source = SourceField()
 
 
 class AuthorityForm(forms.Form):

@@ -342,6 +342,7 @@ class Original(models.Model):
     registered_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     registered_at = models.DateTimeField()
     erased_at = models.DateTimeField(null=True)
+    source = models.CharField(max_length=10, blank=True)  # a PictureSource, as declared last; empty: not declared
 
     objects = OriginalManager()
     with_erased = SellerQuerySet.as_manager()
@@ -748,3 +749,30 @@ class BankTick(models.Model):
 
     def __str__(self) -> str:
         return str(self.arrived_on)
+
+
+# Where a picture comes from --------------------------------------------------------------------------------------
+
+
+class PictureSource(models.TextChoices):
+    SELF = "self", _("made by us")
+    SUPPLIER = "supplier", _("from a supplier")
+    AI = "ai", _("made by an AI")
+
+
+class SourceDeclaration(models.Model):
+    """What somebody declared about where an original comes from, and when; the newest one holds. Nothing checks it."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    original = models.ForeignKey(Original, on_delete=models.PROTECT, related_name="source_declarations")
+    source = models.CharField(max_length=10, choices=PictureSource.choices, blank=True)
+    actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.original_id} · {self.source}"

@@ -34,6 +34,7 @@ PURE = (
     "ledger.anchors",
     "compliance.calendars",
     "compliance.cases",
+    "compliance.catalogues",
     "compliance.checks",
     "compliance.packets",
     "compliance.packs",

@@ -26,7 +26,20 @@ from compliance.models.checks import (
     QualityRun,
     Repair,
 )
-from compliance.models.library import Catalogue, Gallery, GalleryItem, IndexSegment, Listing, ListingImage
+from compliance.models.library import (
+    Catalogue,
+    Gallery,
+    GalleryItem,
+    ImportProblem,
+    ImportRun,
+    ImportState,
+    IndexSegment,
+    Listing,
+    ListingChange,
+    ListingImage,
+    RemotePicture,
+    SourceMapping,
+)
 from compliance.models.packets import CasePacket, PacketPart
 from compliance.models.packs import PackItem, PackRun, PromotionKind
 from compliance.models.searches import Candidate, RunState, Scope, SearchRun
@@ -70,9 +83,13 @@ __all__ = [
     "Gallery",
     "GalleryItem",
     "HiddenShot",
+    "ImportProblem",
+    "ImportRun",
+    "ImportState",
     "IndexSegment",
     "Infringement",
     "Listing",
+    "ListingChange",
     "ListingImage",
     "MatchDecision",
     "MatchState",
@@ -82,12 +99,14 @@ __all__ = [
     "PacketPart",
     "PromotionKind",
     "QualityRun",
+    "RemotePicture",
     "Repair",
     "RuleKind",
     "RunState",
     "Scope",
     "SearchRun",
     "SellerRule",
+    "SourceMapping",
     "StoreCalendar",
     "StoreEvent",
     "StoreEventKind",

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from ledger.accounts.models import Seller, User
 from ledger.accounts.numbers import new_number
-from ledger.models import ImageFile, Original, SellerQuerySet
+from ledger.models import Blob, ImageFile, Job, Original, SellerQuerySet
 
 
 class Catalogue(models.Model):
@@ -52,6 +53,7 @@ class Listing(models.Model):
     language = models.CharField(max_length=12, blank=True)
     listed_at = models.DateTimeField(null=True)
     delisted_at = models.DateTimeField(null=True)
+    is_missing = models.BooleanField(default=False)  # delisted because a complete feed left it out
     first_seen = models.DateTimeField(default=timezone.now)
     last_seen = models.DateTimeField(default=timezone.now)
 
@@ -59,6 +61,7 @@ class Listing(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["catalogue", "product_id"], name="listing_once_per_catalogue")]
+        indexes = [models.Index(fields=["delisted_at"], name="listing_by_end")]
 
     def __str__(self) -> str:
         return self.product_id
@@ -148,3 +151,136 @@ class IndexSegment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seller} · {self.number}"
+
+
+# Imports ---------------------------------------------------------------------------------------------------------
+
+
+class ImportState(models.TextChoices):
+    DRAFT = "draft", _("waiting for its columns")
+    WAITING = "waiting", _("waiting")
+    DONE = "done", _("done")
+    FAILED = "failed", _("failed")
+    CANCELLED = "cancelled", _("stopped")
+
+
+class ImportRun(models.Model):
+    """One file that was sent to become listings: what it is, what its columns mean, how far it came."""
+
+    number = models.CharField(max_length=16, unique=True, default=new_number)
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
+    catalogue = models.ForeignKey(Catalogue, null=True, on_delete=models.SET_NULL, related_name="imports")
+    job = models.ForeignKey(Job, null=True, on_delete=models.SET_NULL, related_name="+")
+    name = models.CharField(max_length=200)  # of the catalogue
+    file_name = models.CharField(max_length=255)
+    kind = models.CharField(max_length=8)  # csv, xlsx, jsonl, zip, warc, wacz
+    table_name = models.CharField(max_length=1024, blank=True)  # of the table inside a ZIP
+    blob = models.OneToOneField(Blob, null=True, on_delete=models.SET_NULL, related_name="+")  # until it is done
+    header = models.JSONField(default=list)
+    mapping = models.JSONField(default=dict)  # our column -> place in the header
+    is_complete = models.BooleanField(default=False)  # what is not in it has been delisted
+    state = models.CharField(max_length=10, choices=ImportState.choices, default=ImportState.DRAFT)
+    error_code = models.CharField(max_length=60, blank=True)
+    error_detail = models.CharField(max_length=300, blank=True)
+    total = models.IntegerField(default=0)  # pictures in it
+    taken = models.IntegerField(default=0)  # of these, in their order, written down with their outcomes
+    counts = models.JSONField(default=dict)  # imported, updated, unchanged, rejected, delisted
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["seller", "-id"], name="import_list")]
+
+    def __str__(self) -> str:
+        return self.file_name
+
+
+class ImportProblem(models.Model):
+    """What was wrong with one row of a file: why it was refused, or what was left out of it."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    run = models.ForeignKey(ImportRun, on_delete=models.CASCADE, related_name="problems")
+    row = models.IntegerField()  # below the header, from 1
+    product_id = models.CharField(max_length=120, blank=True)
+    code = models.CharField(max_length=60)
+    is_refused = models.BooleanField()
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["run", "row"], name="problem_list")]
+
+    def __str__(self) -> str:
+        return f"{self.row} {self.code}"
+
+
+class SourceMapping(models.Model):
+    """What the columns of files with this header mean, as somebody said last."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.CASCADE, related_name="+")
+    signature = models.CharField(max_length=64)
+    mapping = models.JSONField()
+    name = models.CharField(max_length=200)  # of the catalogue it went into
+    used_at = models.DateTimeField(default=timezone.now)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["seller", "signature"], name="mapping_once_per_header")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ListingChange(models.Model):
+    """One fact of a listing that a later import changed."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    listing = models.ForeignKey(Listing, on_delete=models.CASCADE, related_name="changes")
+    field = models.CharField(max_length=20)
+    before = models.CharField(max_length=2048, blank=True)
+    after = models.CharField(max_length=2048, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["listing", "-id"], name="change_list")]
+
+    def __str__(self) -> str:
+        return f"{self.listing} · {self.field}"
+
+
+class RemotePicture(models.Model):
+    """A picture that a feed gave as an address: to be fetched, after its row is there."""
+
+    WAITING, DONE, FAILED = "waiting", "done", "failed"
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
+    listing = models.ForeignKey(Listing, on_delete=models.CASCADE, related_name="remote_pictures")
+    run = models.ForeignKey(ImportRun, null=True, on_delete=models.SET_NULL, related_name="remote_pictures")
+    row = models.IntegerField(default=0)
+    url = models.CharField(max_length=1024)
+    state = models.CharField(
+        max_length=8,
+        choices=[(WAITING, _("waiting")), (DONE, _("done")), (FAILED, _("failed"))],
+        default=WAITING,
+    )
+    attempts = models.SmallIntegerField(default=0)
+    next_at = models.DateTimeField(default=timezone.now)
+    error_code = models.CharField(max_length=60, blank=True)
+
+    objects = SellerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["listing", "url"], name="address_once_per_listing")]
+        indexes = [
+            models.Index(fields=["next_at", "seller"], condition=models.Q(state="waiting"), name="remote_due"),
+        ]
+
+    def __str__(self) -> str:
+        return self.url

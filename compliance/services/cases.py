@@ -21,11 +21,11 @@ from compliance.cases.gate import judge
 from compliance.cases.platforms import item_of, market_of, platform_of
 from compliance.cases.right_to_complain import has_earlier_proof
 from compliance.cases.target import find_target
+from compliance.catalogues.feed import plain_url
 from compliance.models import Candidate, Case, CaseKind, CaseWork, Infringement, Listing
 from compliance.services.case_deadlines import deadlines_after
 from compliance.services.case_events import COSTS, EDITED, MOVED, OPENED, UNTICKED, record
 from compliance.services.case_files import Captures, case_file
-from compliance.services.feed import plain_url
 from ledger.accounts.models import Seller, User
 from ledger.accounts.permissions import Permission, require_permission
 from ledger.models import Original

@@ -15,11 +15,11 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from compliance.catalogues.feed import Facts, Feed, FeedRow
 from compliance.models import RunState, SearchRun
 from compliance.sample.design import Design, original_design, stranger_design
 from compliance.services.catalogues import find_or_create_catalogue, import_rows
 from compliance.services.checks import start_check
-from compliance.services.feed import Facts, Feed, FeedRow
 from compliance.services.gallery import update_gallery
 from compliance.services.search import Question, run_search, start_search
 from ledger.accounts.models import Membership, Role, Seller, User

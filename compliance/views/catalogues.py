@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from compliance.catalogues.feed import COLUMNS, NEEDED
 from compliance.models import Catalogue, Listing, ListingImage
-from compliance.services.feed import COLUMNS, NEEDED
 from ledger.accounts.permissions import Permission
 from ledger.categories import load_categories
 from ledger.models import ImageFile, ImageState, SellerQuerySet

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from compliance.catalogues.feed import plain_url
 from compliance.forms import SearchForm
 from compliance.models import Candidate, RunState, Scope, SearchRun
 from compliance.search.copy_score import SCORE_SAME_PIXELS, THRESHOLD, Verdict
@@ -23,7 +24,6 @@ from compliance.search.index import RECENT_DAYS
 from compliance.search.limits import Change, describe_limits, measured_alarms, measured_changes, measured_thresholds
 from compliance.search.texts import verdict_text
 from compliance.services.edit_words import edit_words
-from compliance.services.feed import plain_url
 from compliance.services.receipts import receipt_of
 from compliance.services.search import (
     THRESHOLD_DEFAULT,

@@ -77,10 +77,10 @@ def admit_archive(data: bytes, clock: Callable[[], float] = time.process_time) -
         return _count_contents(archive, clock)
 
 
-def open_directory(data: bytes) -> zipfile.ZipFile:
+def open_directory(data: bytes, max_members: int = MAX_MEMBERS) -> zipfile.ZipFile:
     """The archive, once its directory and local headers are within the limits; FileRefused names the first that is not."""
-    if data.count(DIRECTORY_MAGIC) > MAX_MEMBERS:  # before millions of records are read into memory
-        raise FileRefused("zip_too_many", f"> {MAX_MEMBERS}")
+    if data.count(DIRECTORY_MAGIC) > max_members:  # before millions of records are read into memory
+        raise FileRefused("zip_too_many", f"> {max_members}")
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError, UnicodeError) as error:

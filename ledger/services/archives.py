@@ -24,6 +24,7 @@ from ledger.services.blobs import BlobUnreadableError, destroy_keys, read_blob, 
 from ledger.services.job_context import JobContext, JobError
 from ledger.services.jobs import enqueue_job
 from ledger.services.originals import BATCH_FILES, REGISTERED, REJECTED, Registration, Upload, register_originals
+from ledger.services.sources import declare_new
 
 UTF8_FLAG = 0x800
 LITTER = frozenset({"thumbs.db", "desktop.ini"})
@@ -56,6 +57,7 @@ def enqueue_zip(
     category: str = "",
     store_id: int | None = None,
     request_id: str = "",
+    source: str = "",
 ) -> Job:
     """Check the archive's directory, seal the archive, and have a worker register what is inside.
 
@@ -71,6 +73,7 @@ def enqueue_zip(
     with transaction.atomic():
         blob.save(force_insert=True)
         args = {"blob_id": str(blob.pk), "name": name[:200], "category": category, "store_id": store_id}
+        args |= {"source": source} if source else {}
         return enqueue_job(kind=KIND, args=args, seller=seller, actor=actor, dedupe_key=key)
 
 
@@ -113,7 +116,9 @@ def _path(info: zipfile.ZipInfo) -> str:
     return "".join(character if character.isprintable() else "_" for character in name.replace("\\", "/"))
 
 
-def register_zip(ctx: JobContext, *, blob_id: str, name: str, category: str, store_id: int | None) -> dict[str, Any]:
+def register_zip(
+    ctx: JobContext, *, blob_id: str, name: str, category: str, store_id: int | None, source: str = ""
+) -> dict[str, Any]:
     """The job: register each picture. The archive's blob and the place in it make the request id: again adds none."""
     job = ctx.job
     assert job.seller is not None  # noqa: S101 - this kind is always somebody's
@@ -131,6 +136,8 @@ def register_zip(ctx: JobContext, *, blob_id: str, name: str, category: str, sto
             answers = register_originals(
                 actor=job.actor, seller=job.seller, uploads=uploads, category=category, store=store
             )
+            if source:
+                declare_new(actor=job.actor, seller=job.seller, answers=answers, source=source)
             for answer in answers:
                 counts[answer.status] = counts.get(answer.status, 0) + 1
             failures += _failures(batch, answers)

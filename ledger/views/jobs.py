@@ -44,6 +44,8 @@ KIND_NAMES = {
     "checks.outdated": gettext_lazy("Compare checked main images with a catalogue"),
     "repairs.run": gettext_lazy("Repair a hidden image"),
     "packs.make": gettext_lazy("Make packs"),
+    "catalogues.import": gettext_lazy("Import listings"),
+    "catalogues.fetch": gettext_lazy("Fetch pictures of listings"),
     "watch.run": gettext_lazy("Compare new pictures with the other side"),
     "watch.webhook": gettext_lazy("Send an alert to the webhook"),
     "watch.digest": gettext_lazy("Send new matches by e-mail"),

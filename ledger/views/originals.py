@@ -34,6 +34,7 @@ from ledger.services.originals import (
     rename_original,
 )
 from ledger.services.pictures import thumbnail
+from ledger.services.sources import declare_new, declare_source
 from ledger.views.clocks import bracket_context
 from ledger.views.common import (
     Page,
@@ -91,6 +92,8 @@ def _register(request: HttpRequest, form: RegisterForm) -> list[dict[str, Any]]:
         category=values["category"],
         store=values["store"],
     )
+    if values["source"]:
+        declare_new(actor=request.user, seller=seller_of(request), answers=answers, source=values["source"])  # type: ignore[arg-type]
     lines |= {number: _line(answer) for number, answer in zip(pictures, answers, strict=True)}
     return [lines[number] for number in sorted(lines)]
 
@@ -106,6 +109,7 @@ def _register_zip(request: HttpRequest, file: UploadedFile[Any], values: dict[st
             category=values["category"],
             store_id=store.pk if store else None,
             request_id=values["request_id"],
+            source=values["source"],
         )
     except JobError as error:
         return _refusal(name, error.code)
@@ -180,12 +184,16 @@ def original(request: HttpRequest, number: str) -> HttpResponse:
     if found.erased_at is not None:
         return _erased_page(request, found)
     rights = request.desk.rights(found.seller)  # type: ignore[attr-defined]
-    form = OriginalForm(request.POST or None, initial={"title": found.title, "category": found.category})
+    form = OriginalForm(
+        request.POST or None, initial={"title": found.title, "category": found.category, "source": found.source}
+    )
     if request.method == "POST":
         if Permission.REGISTER not in rights:
             raise PermissionDenied
         if form.is_valid():
+            source = form.cleaned_data.pop("source")
             rename_original(actor=request.user, original=found, **form.cleaned_data)  # type: ignore[arg-type]
+            declare_source(actor=request.user, seller=found.seller, originals=[found], source=source)  # type: ignore[arg-type]
             messages.success(request, _("Saved."))
             return redirect("ledger:original", number=found.number)
     newest = latest_checkpoint()
@@ -201,6 +209,7 @@ def original(request: HttpRequest, number: str) -> HttpResponse:
         **bracket_context(
             found.statement.entry_id, is_sealed=bool(newest and newest.tree_size > found.statement.entry_id)
         ),
+        "declarations": found.source_declarations.select_related("actor"),
         "rights": found.rights.order_by("-pk"),
         "derivative_form": DerivativeForm(),
         "holds": found.holds.filter(released_at=None).order_by("pk"),

@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Mapping
 
+from compliance.catalogues.feed import Feed, read_feed
 from compliance.models import SearchRun
 from compliance.services.catalogues import PictureNotFoundError, RowOutcome, find_or_create_catalogue, import_rows
-from compliance.services.feed import Feed, read_feed
 from compliance.services.search import Question, run_search, start_search
 from ledger.accounts.models import Seller, User
 from ledger.models import Job, JobState, Original

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from compliance.services import feed
-from compliance.services.feed import COLUMNS, Facts, Feed, FeedError, category_slug, parse_time, plain_url, read_feed
+from compliance.catalogues import tables
+from compliance.catalogues.errors import FeedError, FeedTooLargeError
+from compliance.catalogues.feed import COLUMNS, Facts, Feed, FeedRow, category_slug, parse_time, plain_url, read_feed
 from ledger.categories import load_categories
 from ledger.error_texts import TEXTS
 from tests.compliance.listings import feed_bytes, feed_of
@@ -16,7 +17,7 @@ from tests.compliance.listings import feed_bytes, feed_of
 ROW = {"product_id": "P1", "image": "1.jpg"}
 
 
-def only(given: Feed) -> feed.FeedRow:
+def only(given: Feed) -> FeedRow:
     (row,) = given.rows
     return row
 
@@ -30,6 +31,7 @@ def test_every_column_of_the_template_is_read():
     full = ROW | {
         "url": "https://shop.example/1",
         "title": "红色连衣裙",
+        "shop_id": "S-7",
         "shop_name": "Shop",
         "shop_country": "cn",
         "category": "女装",
@@ -44,6 +46,7 @@ def test_every_column_of_the_template_is_read():
     assert only(given).facts == Facts(
         url="https://shop.example/1",
         title="红色连衣裙",
+        shop_id="S-7",
         shop_name="Shop",
         shop_country="CN",
         category="womens-clothing",
@@ -97,12 +100,12 @@ def test_a_file_that_is_no_feed_is_refused_by_name(data, code):
 
 
 def test_size_and_rows_are_capped(monkeypatch):
-    monkeypatch.setattr(feed, "MAX_ROWS", 2)
+    monkeypatch.setattr(tables, "MAX_ROWS", 2)
     assert len(feed_of(ROW, ROW).rows) == 2
-    with pytest.raises(feed.FeedTooLargeError):
+    with pytest.raises(FeedTooLargeError):
         feed_of(ROW, ROW, ROW)
-    monkeypatch.setattr(feed, "MAX_FILE_BYTES", 20)
-    with pytest.raises(feed.FeedTooLargeError):
+    monkeypatch.setattr(tables, "MAX_FILE_BYTES", 20)
+    with pytest.raises(FeedTooLargeError):
         feed_of(ROW)
 
 

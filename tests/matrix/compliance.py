@@ -13,6 +13,7 @@ from compliance.models import WatchFeed
 from compliance.services.catalogues import find_or_create_catalogue
 from compliance.services.digests import make_feed
 from compliance.services.gallery import update_gallery
+from compliance.services.imports import confirm_import, run_import, start_import
 from compliance.services.packets import build_packet
 from compliance.services.quality import check_pictures
 from compliance.services.repairs import run_repair, start_repair
@@ -48,6 +49,23 @@ from tests.matrix.rows import (
 
 def catalogue(world: World) -> Mapping[str, Any]:
     return {"number": find_or_create_catalogue(actor=None, seller=world.seller, name="Feed").number}
+
+
+FEED = b"product_id,image\nP1,https://shop.example.com/1.jpg\n"
+
+
+def feed_file(world: World) -> Mapping[str, Any]:
+    return {"file": SimpleUploadedFile("feed.csv", FEED, "text/csv")}
+
+
+def draft_import(world: World) -> Mapping[str, Any]:
+    return {"number": start_import(actor=None, seller=world.seller, file_name="feed.csv", content=FEED).number}
+
+
+def finished_import(world: World) -> Mapping[str, Any]:
+    run = start_import(actor=None, seller=world.seller, file_name="feed.csv", content=FEED)
+    confirm_import(actor=None, run=run, mapping=run.mapping, name="")
+    return {"number": run_import(run.pk).number}
 
 
 def found_match(world: World) -> Mapping[str, Any]:
@@ -256,6 +274,10 @@ ROWS["compliance:pack_archive"] = page(EVERYBODY, make=packs)
 ROWS["compliance:standing"] = form(EVERYBODY, post=WORKERS, data={"kind": "failure"}, ok=400)  # no store is named
 ROWS["compliance:standing_rules"] = action(OWNERS)
 ROWS["compliance:standing_withdraw"] = action(WORKERS, make=store_event)
+ROWS["compliance:import_new"] = form(MANAGERS, data=feed_file)
+ROWS["compliance:import"] = form(EVERYBODY, post=MANAGERS, make=finished_import, data={}, ok=200)
+ROWS["compliance:import_discard"] = action(MANAGERS, make=draft_import)
+ROWS["compliance:import_retry"] = action(MANAGERS, make=draft_import)
 ROWS["compliance:watch"] = page(MANAGERS)
 ROWS["compliance:watch_clusters"] = page(MANAGERS)
 ROWS["compliance:watch_cluster_decide"] = action(

@@ -13,8 +13,10 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
+from compliance.catalogues.errors import FeedError
+from compliance.catalogues.feed import Feed, read_feed
+from compliance.catalogues.tables import MAX_FILE_BYTES
 from compliance.services.catalogues import find_or_create_catalogue, folder_reader, import_rows
-from compliance.services.feed import MAX_FILE_BYTES, Feed, FeedError, read_feed
 from ledger.accounts.models import Seller
 from ledger.accounts.services import create_seller
 from ledger.error_texts import error_text

@@ -7,8 +7,9 @@ import re
 import pytest
 from django.urls import reverse
 
+from compliance.catalogues.errors import FeedError
+from compliance.catalogues.feed import COLUMNS, read_feed
 from compliance.models import Catalogue
-from compliance.services.feed import COLUMNS, FeedError, read_feed
 from ledger.views import common
 from tests.compliance.listings import import_listings, photo, work
 

@@ -203,6 +203,12 @@ def test_repeat_offenders_and_relistings_are_named(client_of, ivan, seller):
     assert "1 picture of this shop was called a copy." in said
 
 
+@pytest.mark.parametrize(("listed_at", "is_named"), [("2001-01-01", True), ("2090-01-01", False)])
+def test_who_listed_it_before_the_registration_is_named(client_of, ivan, seller, listed_at, is_named):
+    edited_match(seller, listed_at=listed_at)
+    assert ("Listed before you registered" in words(client_of(ivan).get(QUEUE))) is is_named
+
+
 def test_the_overview_counts_what_waits_for_those_who_decide(client_of, ivan, olga, seller):
     edited_match(seller)
     assert "1 copy found in listings" in words(client_of(ivan).get("/"))

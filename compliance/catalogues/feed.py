@@ -1,4 +1,4 @@
-"""Reading a catalogue file: CSV bytes to rows, each with its facts or the named reason why it cannot be taken.
+"""What the rows of a catalogue say: cells of a table to rows, each with its facts or the named reason why it cannot be taken.
 
 Knows no database and no network. A file comes from somebody's export: in UTF-8 or GB18030, with columns in any order
 and some of them missing. Only the product id and the picture are needed; a fact that cannot be understood is left
@@ -7,19 +7,16 @@ empty and named, a date that cannot be understood refuses its row.
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from ledger.admission.text import decode_text
+from compliance.catalogues.errors import FeedHeaderError
+from compliance.catalogues.tables import CSV, Table, read_table
 from ledger.categories import load_categories
 
-MAX_FILE_BYTES = 64 * 2**20
-MAX_ROWS = 100_000
-MAX_COLUMNS = 200
 MAX_CELL_CHARS = 10_000
 NEEDED = ("product_id", "image")
 COLUMNS = (
@@ -40,38 +37,9 @@ COLUMNS = (
 LONGEST = {"url": 2048, "title": 500, "shop_id": 120, "shop_name": 200, "category": 200, "price": 60, "language": 12}
 LONGEST_PRODUCT_ID = 120
 LONGEST_IMAGE = 1024
+SEVERAL = re.compile(r"[\s,;|]+(?=https?://)")
 # Outside these years a date is a typing error, and far outside an index could not hold it.
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-
-
-class FeedError(Exception):
-    """Base of why a whole file cannot be taken; `code` is stable."""
-
-    code = "feed.malformed"
-
-
-class FeedMalformedError(FeedError):
-    """Not CSV: a quote that never ends, a cell beyond every measure."""
-
-    code = "feed.malformed"
-
-
-class FeedTooLargeError(FeedError):
-    """More than MAX_FILE_BYTES, MAX_ROWS or MAX_COLUMNS."""
-
-    code = "feed.too_large"
-
-
-class FeedEncodingError(FeedError):
-    """Neither UTF-8 nor GB18030."""
-
-    code = "feed.encoding"
-
-
-class FeedHeaderError(FeedError):
-    """The first line does not name the needed columns, or names one twice."""
-
-    code = "feed.header"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,50 +82,41 @@ class Feed:
     rows: tuple[FeedRow, ...]
 
 
-def read_feed(data: bytes) -> Feed:
-    """The rows of a CSV file, or FeedError. Rows of one product id share their facts: the first that says so counts."""
-    if len(data) > MAX_FILE_BYTES:
-        raise FeedTooLargeError(f"{len(data)} bytes, {MAX_FILE_BYTES} are allowed")
-    text = _decode(data)
-    records = _records(text, _delimiter(text))
-    columns = _header(next(records, []))
-    rows = []
-    for number, record in enumerate(records, start=1):
-        if number > MAX_ROWS:
-            raise FeedTooLargeError(f"more than {MAX_ROWS} rows")
-        if any(cell.strip() for cell in record):
-            rows.append(_row(number, columns, record))
+def read_feed(data: bytes, kind: str = CSV) -> Feed:
+    """The rows of a file whose columns bear our names, or FeedError."""
+    table = read_table(data, kind)
+    return feed_of_columns(_header(table.header), table.rows)
+
+
+def feed_of_table(table: Table, mapping: Mapping[str, int]) -> Feed:
+    """The rows of a table whose columns mean what the mapping says: our column -> place in the table."""
+    columns = [""] * len(table.header)
+    for name, at in mapping.items():
+        columns[at] = name
+    return feed_of_columns(columns, table.rows)
+
+
+def feed_of_columns(columns: Sequence[str], records: Iterable[Sequence[str]]) -> Feed:
+    """Rows with facts; rows of one product id share them: the first that says something counts."""
+    rows = [
+        row
+        for number, record in enumerate(records, start=1)
+        if any(cell.strip() for cell in record)
+        for row in _pictures(_row(number, columns, record))
+    ]
     named = {"category", "category_raw"} if "category" in columns else set()
     return Feed(frozenset({field.name for field in fields(Facts)} & set(columns) | named), tuple(_shared(rows)))
 
 
-def _decode(data: bytes) -> str:
-    try:
-        text, _encoding = decode_text(data)
-    except UnicodeError as error:
-        raise FeedEncodingError(str(error)) from error
-    if "\0" in text:
-        raise FeedEncodingError("a zero byte")
-    return text
-
-
-def _delimiter(text: str) -> str:
-    """Spreadsheets of some countries write semicolons or tabs and still call it CSV."""
-    first = text.lstrip("\r\n").partition("\n")[0]
-    return max(",;\t", key=first.count)
-
-
-def _records(text: str, delimiter: str) -> Iterator[list[str]]:
-    try:
-        yield from csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    except csv.Error as error:
-        raise FeedMalformedError(str(error)) from error
+def _pictures(row: FeedRow) -> Iterator[FeedRow]:
+    """One row per picture: exports write several addresses into one cell."""
+    parts = SEVERAL.split(row.image) if not row.problem else [row.image]
+    for part in parts:
+        yield row if part == row.image else replace(row, image=part)
 
 
 def _header(record: Sequence[str]) -> list[str]:
     """Column names in lower case; names we do not know are kept as places that are not read."""
-    if len(record) > MAX_COLUMNS:
-        raise FeedTooLargeError(f"{len(record)} columns, {MAX_COLUMNS} are allowed")
     names = [cell.strip().lower() for cell in record]
     missing = [name for name in NEEDED if name not in names]
     doubled = [name for name in COLUMNS if names.count(name) > 1]
@@ -168,7 +127,7 @@ def _header(record: Sequence[str]) -> list[str]:
 
 
 def _row(number: int, columns: Sequence[str], record: Sequence[str]) -> FeedRow:
-    cells = {name: cell.strip() for name, cell in zip(columns, record, strict=False)}
+    cells = {name: cell.strip() for name, cell in zip(columns, record, strict=False) if name}
     row = FeedRow(number, cells.get("product_id", ""), cells.get("image", "").replace("\\", "/"), Facts())
     problem = _shape_problem(row, len(columns), record)
     if problem:
