@@ -62,7 +62,7 @@ def webhook_secret(row: WatchSettings) -> str:
     if not row.webhook_nonce:
         return ""
     value = f"{row.seller_id}:{row.webhook_nonce}"
-    return salted_hmac("compliance.webhook", value, algorithm="sha256").hexdigest()
+    return salted_hmac("webhook of alerts", value, algorithm="sha256").hexdigest()
 
 
 def signature(secret: str, at_s: int, body: str) -> str:
