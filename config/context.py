@@ -23,7 +23,7 @@ NAVIGATION = [
     ("compliance:checks", "eye-check", _("Hidden image"), Permission.VIEW),
     ("compliance:catalogues", "packages", _("Catalogues"), Permission.VIEW),
     ("compliance:watch", "bell", _("Watch"), Permission.TRIAGE),
-    ("compliance:case-list", "case", _("Cases"), Permission.MANAGE_CASES),
+    ("compliance:case_list", "case", _("Cases"), Permission.MANAGE_CASES),
     ("ledger:sets", "folder", _("Evidence sets"), Permission.VIEW),
     ("ledger:history", "history", _("History"), Permission.VIEW),
     ("ledger:log", "timeline", _("Ledger"), Permission.VIEW),

@@ -199,7 +199,7 @@ def _recipients(seller: Seller) -> list[str]:
 
 def _mail(row: CaseDeadline, to: list[str]) -> None:
     """One mail in both languages. It names the case by number only: mail is read by others too."""
-    url = (settings.PUBLIC_URL or "") + reverse("compliance:case-detail", args=[row.case.number])
+    url = (settings.PUBLIC_URL or "") + reverse("compliance:case_detail", args=[row.case.number])
 
     def body() -> tuple[str, str]:
         words = deadline_words(row, get_language() or "en")

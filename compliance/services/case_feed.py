@@ -60,7 +60,7 @@ def read_feed(token: str, now: datetime | None = None) -> bytes | None:
             changed=row.created_at,
             title=deadline_words(row, language),
             text=f"{row.case.number} {row.source}".strip(),
-            url=settings.PUBLIC_URL + reverse("compliance:case-detail", args=[row.case.number])
+            url=settings.PUBLIC_URL + reverse("compliance:case_detail", args=[row.case.number])
             if settings.PUBLIC_URL
             else "",
         )

@@ -22,7 +22,7 @@ from compliance.cases.platforms import item_of, market_of, platform_of
 from compliance.cases.right_to_complain import has_earlier_proof
 from compliance.cases.target import find_target
 from compliance.catalogues.feed import plain_url
-from compliance.models import Candidate, Case, CaseKind, CaseWork, Infringement, Listing
+from compliance.models import Candidate, Case, CaseKind, CaseWork, Infringement, Listing, WatchMatch
 from compliance.services.case_deadlines import deadlines_after
 from compliance.services.case_events import COSTS, EDITED, MOVED, OPENED, UNTICKED, record
 from compliance.services.case_files import Captures, case_file
@@ -196,6 +196,25 @@ def facts_of_candidate(candidate: Candidate) -> ListingFacts:
         listing=listing,
         search_number=run.number,
         score_milli=candidate.score_milli,
+    )
+
+
+def facts_of_match(match: WatchMatch) -> ListingFacts:
+    """What the watch knows about a listing whose picture is a copy of an original."""
+    listing = match.listing_image.listing
+    return ListingFacts(
+        url=listing.url,
+        listing_ref=listing.product_id,
+        title=listing.title,
+        seller_name=listing.shop_name,
+        seller_country=listing.shop_country,
+        price=listing.price,
+        first_seen=listing.listed_at or listing.first_seen,
+        last_seen=listing.last_seen,
+        original=match.original,
+        listing=listing,
+        match_number=match.number,
+        score_milli=match.score_milli,
     )
 
 

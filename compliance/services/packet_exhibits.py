@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Any
 
 from compliance.cases.facts import SAME_AS_WORK_FILE
-from compliance.models import Candidate, Capture, Case, CaseWork, Infringement, ListingImage
+from compliance.models import Candidate, Capture, Case, CaseWork, Infringement, ListingImage, WatchMatch
 from compliance.packets.overlay import invert
 from compliance.packets.packet import CaptureExhibit, Comparison, ListingExhibit, PacketFile, WorkExhibit
 from compliance.services.bilingual import both_languages
@@ -20,7 +21,7 @@ from compliance.services.case_captures import captures_of
 from compliance.services.edit_words import edit_words
 from ledger.imaging.results import PrivateMetadata, parse_analysis
 from ledger.imaging.sandbox import TaskResult
-from ledger.models import EvidenceFile, ImageState, Original, Statement
+from ledger.models import EvidenceFile, ImageFile, ImageState, Original, Statement
 from ledger.services.blobs import read_blob
 from ledger.services.evidence import EXTENSIONS, assured_level, certificate_of, core_files, evidence_of
 from ledger.services.pictures import ANALYSE, pixel_pool, thumbnail
@@ -181,18 +182,29 @@ def _comparison(row: Infringement) -> Comparison | None:
     if found is not None:
         candidate, is_reversed = found
         theirs = candidate.run.image if is_reversed else candidate.image
-        place = tuple((float(x), float(y)) for x, y in candidate.evidence.get("place") or ())
-        english, chinese = both_languages(lambda: ["; ".join(edit_words(candidate.evidence.get("edits", {})))])
-        return Comparison(
-            theirs=thumbnail(theirs, PREVIEW_PX) if theirs else None,
-            score=candidate.score,
-            engine=candidate.run.engine,
-            corners=invert(place) if is_reversed and len(place) == 4 else place if len(place) == 4 else (),
-            edits_zh=chinese[0],
-            edits_en=english[0],
-        )
+        return _measured(theirs, candidate.score, candidate.run.engine, candidate.evidence, is_reversed=is_reversed)
+    match = WatchMatch.objects.of(row.seller).filter(number=row.match_number or None).first()
+    if match is not None and row.work is not None and match.original_id == row.work.original_id:
+        # The watch asks with the listing's picture, so what it knows is about theirs in ours.
+        return _measured(match.listing_image.image, match.score, match.engine, match.evidence, is_reversed=True)
     picture = ListingImage.objects.filter(listing=row.listing_id).select_related("image__blob").order_by("pk").first()
     return Comparison(thumbnail(picture.image, PREVIEW_PX)) if row.listing_id and picture else None
+
+
+def _measured(
+    theirs: ImageFile | None, score: float, engine: str, evidence: dict[str, Any], *, is_reversed: bool
+) -> Comparison:
+    """is_reversed: their picture asked, so the place is that of theirs in ours."""
+    place = tuple((float(x), float(y)) for x, y in evidence.get("place") or ())
+    english, chinese = both_languages(lambda: ["; ".join(edit_words(evidence.get("edits", {})))])
+    return Comparison(
+        theirs=thumbnail(theirs, PREVIEW_PX) if theirs else None,
+        score=score,
+        engine=engine,
+        corners=invert(place) if is_reversed and len(place) == 4 else place if len(place) == 4 else (),
+        edits_zh=chinese[0],
+        edits_en=english[0],
+    )
 
 
 def _candidate(row: Infringement) -> tuple[Candidate, bool] | None:

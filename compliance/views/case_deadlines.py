@@ -43,7 +43,7 @@ def deadline_list(request: HttpRequest) -> HttpResponse:
     seller = seller_of(request)
     zone = zone_of_seller(seller)
     token = request.session.pop(FRESH_FEED, "")
-    address = reverse("compliance:case-calendar", args=[token]) if token else ""
+    address = reverse("compliance:case_calendar", args=[token]) if token else ""
     context = {
         "rows": [deadline_row(row, zone) for row in open_deadlines(seller)[:SHOWN]],
         "shown": SHOWN,
@@ -73,7 +73,7 @@ def case_feed(request: HttpRequest) -> HttpResponse:
         messages.success(request, _("The address no longer works."))
     else:
         request.session[FRESH_FEED] = make_feed(actor=request.user, seller=seller)  # type: ignore[arg-type]
-    return redirect("compliance:case-deadlines")
+    return redirect("compliance:case_deadlines")
 
 
 @login_not_required

@@ -253,7 +253,7 @@ def refusals_said(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespon
             return view(request, number, **kwargs)
         except CaseError as error:
             say(request, error)
-            return redirect("compliance:case-detail", number=number)
+            return redirect("compliance:case_detail", number=number)
 
     return wrapped
 
@@ -262,7 +262,7 @@ def back(request: HttpRequest, case: Case, anchor: str = "", said: str = "") -> 
     """To the case's page, to the part where something was done."""
     if said:
         messages.success(request, said)
-    response = redirect("compliance:case-detail", number=case.number)
+    response = redirect("compliance:case_detail", number=case.number)
     if anchor:
         response["Location"] += f"#{anchor}"
     return response

@@ -19,16 +19,16 @@ from compliance.cases import steps
 from compliance.cases.errors import CaseError
 from compliance.cases.platforms import OTHER, platform_of, targets_for
 from compliance.cases.target import load_targets
-from compliance.models import Candidate, Case, CaseKind, CaseStatus
+from compliance.models import Candidate, Case, CaseKind, CaseStatus, WatchMatch
 from compliance.services.case_deadlines import deadline_words, zone_of_seller
 from compliance.services.case_words import STATUS_CHIPS
-from compliance.services.cases import ListingFacts, edit_case, facts_of_candidate, move_case, open_case
+from compliance.services.cases import ListingFacts, edit_case, facts_of_candidate, facts_of_match, move_case, open_case
 from compliance.views.case_page import back, case_page, find_case, refusals_said, say
 from ledger.accounts.models import Seller
 from ledger.accounts.numbers import parse_number
 from ledger.accounts.permissions import Permission
 from ledger.error_texts import error_text
-from ledger.models import Original
+from ledger.models import ImageFile, Original
 from ledger.views.common import Page, explain_trouble, key_parameter, needs, seller_of, text_parameter
 
 COLUMN_ROWS = 20
@@ -73,7 +73,7 @@ def _with_next(rows: Any) -> Any:
 
 
 def _chips(counts: dict[str, int], status: str) -> list[dict[str, Any]]:
-    url = reverse("compliance:case-list")
+    url = reverse("compliance:case_list")
     chips = [{"label": _("All"), "url": url, "active": not status, "count": sum(counts.values())}]
     return chips + [
         {"label": label, "url": f"{url}?status={value}", "active": value == status, "count": counts[value]}
@@ -121,18 +121,19 @@ def _line(case: Case) -> dict[str, Any]:
 def case_new(request: HttpRequest) -> HttpResponse:
     """Open a case: by hand, from a search's candidate (?candidate=), an original (?original=) or a match (?match=)."""
     seller = seller_of(request)
-    candidate = _candidate(request)
-    if candidate is not None:
-        request.desk.turn_to(candidate.seller)  # type: ignore[attr-defined]
-        seller = candidate.seller
-    facts = facts_of_candidate(candidate) if candidate else None
+    candidate, match = _candidate(request), _match(request)
+    source = candidate or match
+    if source is not None:
+        request.desk.turn_to(source.seller)  # type: ignore[attr-defined]
+        seller = source.seller
+    facts = facts_of_candidate(candidate) if candidate else facts_of_match(match) if match else None
     kind = _kind(request, candidate)
     platform = platform_of(facts.url) if facts else text_parameter(request, "platform") or OTHER
     targets = _targets(platform, kind)
     zone = zone_of_seller(seller)
     if request.method != "POST":
-        form = NewCaseForm(initial=_initial(request, kind, targets, facts, candidate), targets=targets, zone=zone)
-        return _new_page(request, form, candidate, facts)
+        form = NewCaseForm(initial=_initial(request, kind, targets, facts), targets=targets, zone=zone)
+        return _new_page(request, form, _theirs(candidate, match), facts)
     form = NewCaseForm(request.POST, targets=list(load_targets().values()), zone=zone)
     if form.is_valid():
         originals, unknown = _originals(request, seller, form.cleaned_data["originals"])
@@ -146,7 +147,7 @@ def case_new(request: HttpRequest) -> HttpResponse:
                 form.add_error(None, f"{error_text(error.code).title} ({error.code})")
             else:
                 return back(request, made, said=_("Opened. The gate says what is still missing."))
-    return _new_page(request, form, candidate, facts, status=400)
+    return _new_page(request, form, _theirs(candidate, match), facts, status=400)
 
 
 def _kind(request: HttpRequest, candidate: Candidate | None) -> str:
@@ -181,9 +182,28 @@ def _candidate(request: HttpRequest) -> Candidate | None:
     return found
 
 
-def _initial(
-    request: HttpRequest, kind: str, targets: list[Any], facts: ListingFacts | None, candidate: Candidate | None
-) -> dict[str, Any]:
+def _match(request: HttpRequest) -> WatchMatch | None:
+    """A match of the watch named in the request, of a seller this person belongs to."""
+    text = request.POST.get("match", "") if request.method == "POST" else text_parameter(request, "match")
+    if not text:
+        return None
+    rows = WatchMatch.objects.visible_to(request.user).select_related(
+        "seller", "original__image", "listing_image__listing", "listing_image__image"
+    )
+    found: WatchMatch | None = rows.filter(number=parse_number(text) or "").first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _theirs(candidate: Candidate | None, match: WatchMatch | None) -> ImageFile | None:
+    """The picture that is held against ours: a listing's, or the query where the candidate is an original of ours."""
+    if candidate is not None:
+        return candidate.run.image if candidate.original_id else candidate.image
+    return match.listing_image.image if match else None
+
+
+def _initial(request: HttpRequest, kind: str, targets: list[Any], facts: ListingFacts | None) -> dict[str, Any]:
     asked = text_parameter(request, "original")
     named = facts.original.number if facts and facts.original else asked if parse_number(asked) else ""
     target = text_parameter(request, "target")
@@ -192,7 +212,7 @@ def _initial(
         "target": target if target in load_targets() else targets[0].id,
         "originals": named,
         "addresses": facts.url if facts else text_parameter(request, "url"),
-        "candidate": candidate.pk if candidate else "",
+        "candidate": text_parameter(request, "candidate"),
         "match": text_parameter(request, "match"),
         "notice_ref": text_parameter(request, "notice")[:120],
         "notice_received_at": timezone.now() if kind == CaseKind.DEFENCE else None,
@@ -212,8 +232,7 @@ def _open(
 ) -> Case:
     listings = [facts] if facts and (facts.url or facts.listing_ref) else []
     known = {each.url for each in listings}
-    match = parse_number(values["match"]) or ""
-    listings += [ListingFacts(url=url, match_number=match) for url in values["addresses"] if url not in known]
+    listings += [ListingFacts(url=url) for url in values["addresses"] if url not in known]
     answers = {name: values[name] for name in ("notice_ref", "notice_received_at") if values[name]}
     return open_case(
         actor=request.user,  # type: ignore[arg-type]
@@ -227,13 +246,14 @@ def _open(
 
 
 def _new_page(
-    request: HttpRequest, form: NewCaseForm, candidate: Candidate | None, facts: ListingFacts | None, status: int = 200
+    request: HttpRequest, form: NewCaseForm, theirs: ImageFile | None, facts: ListingFacts | None, status: int = 200
 ) -> HttpResponse:
     ours = facts.original if facts else None
     kind = str(form["kind"].value() or "")
     context = {
         "form": form,
-        "candidate": candidate,
+        "theirs": theirs,
+        "has_unknown_work": facts is not None and ours is None,
         "ours": ours,
         "is_answer": kind in (CaseKind.DEFENCE, CaseKind.COUNTER_NOTICE),
         "zone_name": seller_of(request).time_zone,
@@ -280,9 +300,9 @@ def case_move(request: HttpRequest, number: str) -> HttpResponse:
     form = MoveForm(request.POST, zone=zone_of_seller(case.seller))
     if not form.is_valid():
         messages.error(request, _("A field of this step was not understood."))
-        return redirect("compliance:case-detail", number=case.number)
+        return redirect("compliance:case_detail", number=case.number)
     try:
         move_case(actor=request.user, case=case, **form.cleaned_data)  # type: ignore[arg-type]
     except CaseError as error:
         say(request, error)
-    return redirect("compliance:case-detail", number=case.number)
+    return redirect("compliance:case_detail", number=case.number)

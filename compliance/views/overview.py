@@ -109,11 +109,11 @@ def _case_tasks(seller: Seller, now: datetime, outcomes: Outcomes) -> Iterator[d
             "title": f"{deadline_words(row, get_language() or 'en')} · {row.case}",
             "detail": _("Was due") if row.due_at < now else _("Due"),
             "at": row.due_at,
-            "url": reverse("compliance:case-detail", args=[row.case.number]) + "#deadlines",
+            "url": reverse("compliance:case_detail", args=[row.case.number]) + "#deadlines",
             "action": _("Open the case"),
         }
     if len(due) > SHOWN:
-        yield _more(_("More deadlines are near."), reverse("compliance:case-deadlines"))
+        yield _more(_("More deadlines are near."), reverse("compliance:case_deadlines"))
     guard = outcomes.guard
     if guard.is_pressing:
         yield {
@@ -121,7 +121,7 @@ def _case_tasks(seller: Seller, now: datetime, outcomes: Outcomes) -> Iterator[d
             "title": _("Your good-faith rates are at risk"),
             "detail": _("%(ok)d of %(all)d complaints accepted, %(countered)d countered, in the last 90 days")
             % {"ok": guard.success.k, "all": guard.success.n, "countered": guard.countered.k},
-            "url": reverse("compliance:case-outcomes"),
+            "url": reverse("compliance:case_outcomes"),
             "action": _("See the outcomes"),
         }
 

@@ -14,7 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 from PIL import Image
 
-from compliance.models import Capture, CaseAttachment, CasePacket, CaseStatement, Listing
+from compliance.models import Capture, CaseAttachment, CasePacket, CaseStatement, Listing, WatchMatch
 from compliance.packets.errors import ItemTooLargeError
 from compliance.services.case_files import gate_of
 from compliance.services.gallery import update_gallery
@@ -27,6 +27,7 @@ from compliance.services.packets import (
     packet_part,
     packet_proof,
 )
+from compliance.services.watch import watch_gallery
 from ledger.accounts.numbers import new_number
 from ledger.models import Handout, Statement
 from ledger.services.blobs import BlobUnreadableError, read_blob
@@ -372,6 +373,19 @@ def test_a_suspicious_picture_that_was_searched_is_compared_the_other_way_round(
     run = ask(seller, theirs)
     assert run.candidates.filter(original=original).exists()
     text = compared(seller, alice, original, run, None)
+    assert "Theirslaidoverours" in text
+
+
+def test_a_match_of_the_watch_is_measured_in_the_packet(seller, alice):
+    original = register_one(seller, analyse=True)
+    listing = copied(seller, original)
+    watch_gallery(seller=seller)
+    match = WatchMatch.objects.of(seller).get(listing_image__listing=listing, original=original)
+    case = complete_case(seller, original=original, captures=False)
+    case.infringements.update(listing=listing, match_number=match.number)
+    packet = build_packet(actor=alice, case=case)
+    text = text_of(packet_file(actor=alice, packet=packet, name="02-comparison.pdf").data)
+    assert f"{match.score:.1f}" in text
     assert "Theirslaidoverours" in text
 
 

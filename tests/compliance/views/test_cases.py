@@ -14,6 +14,7 @@ from compliance.services.gallery import update_gallery
 from compliance.services.search import Question, run_search, start_search
 from ledger.services.originals import Upload
 from tests.compliance.case_world import draft, listing, ready
+from tests.compliance.matches import edited_match
 from tests.factories import register_one
 from tests.images import jpeg_bytes, product_photo
 
@@ -21,7 +22,9 @@ pytestmark = pytest.mark.usefixtures("log")
 
 
 def url(name: str, case: Case | None = None, **kwargs: object) -> str:
-    return reverse(f"compliance:case-{name}", kwargs={**({"number": case.number} if case else {}), **kwargs})
+    return reverse(
+        f"compliance:case_{name.replace('-', '_')}", kwargs={**({"number": case.number} if case else {}), **kwargs}
+    )
 
 
 def test_a_seller_without_cases_is_told_what_to_do(client_of, ivan):
@@ -79,6 +82,23 @@ def test_operators_and_strangers_are_offered_no_case(client_of, seller, olga, ma
     assert "One-click appeal" not in page
     assert url("list") not in page
     assert client_of(mallory).get(url("new"), {"candidate": candidate.pk}).status_code == 404
+
+
+def test_a_match_of_the_watch_becomes_a_complaint_about_its_listing(client_of, seller, ivan, mallory):
+    match = edited_match(seller, url="https://www.temu.com/goods-1.html", title="A shirt")
+    client = client_of(ivan)
+    address = f"{url('new')}?match={match.number}"
+    assert address in client.get(reverse("compliance:match", args=[match.number])).content.decode()
+    form = client.get(address).content.decode()
+    assert match.original.number in form
+    assert "https://www.temu.com/goods-1.html" in form
+    data = {"kind": "complaint", "target": "temu_portal", "originals": match.original.number, "match": match.number}
+    client.post(url("new"), data | {"addresses": "https://www.temu.com/goods-1.html"})
+    (row,) = Case.objects.get().infringements.all()
+    assert (row.match_number, row.listing, row.title) == (match.number, match.listing_image.listing, "A shirt")
+    assert row.work.original == match.original
+    assert client_of(mallory).get(address).status_code == 404
+    assert client_of(mallory).post(url("new"), data).status_code == 404
 
 
 @pytest.mark.parametrize("text", ["x", "-1", "9" * 40, "\0"])
