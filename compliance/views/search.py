@@ -218,7 +218,7 @@ def search_result(request: HttpRequest, number: str) -> HttpResponse:
 
 
 def _answer(request: HttpRequest, run: SearchRun) -> dict[str, Any]:
-    rows = run.candidates.select_related("image", "original")
+    rows = run.candidates.select_related("image", "original", "listing_image")
     shown = [_show(row, run.threshold) for row in rows]
     asked = request.GET.get("pick", "")
     picked = next((one for one in shown if str(one.row.rank) == asked), shown[0] if shown else None)

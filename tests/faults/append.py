@@ -58,8 +58,12 @@ def main() -> None:
                     unanswered.append(content)
                     connection.close()
                 else:
-                    told["receipt"] += 1
-                    receipts[hashlib.sha256(content).hexdigest()] = answer.original.statement.entry_id
+                    if answer.original is None:  # the disk is full, said of this one file
+                        told[answer.code] += 1
+                        unanswered.append(content)
+                    else:
+                        told["receipt"] += 1
+                        receipts[hashlib.sha256(content).hexdigest()] = answer.original.statement.entry_id
                 counted = faults.disarm()
                 if counted < call:
                     break  # the path has no call of that number
