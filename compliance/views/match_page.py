@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from compliance.catalogues.feed import plain_url
 from compliance.models import MatchState, WatchMatch
@@ -26,8 +26,8 @@ LIST_FIELDS = (
     "listing_image__listing__catalogue__name",
 )
 STATE_NAMES = {
-    MatchState.OPEN: gettext_lazy("Open"),
-    MatchState.COPY: gettext_lazy("Copy"),
+    MatchState.OPEN: pgettext_lazy("match", "Open"),
+    MatchState.COPY: pgettext_lazy("match", "Copy"),
     MatchState.NOT_A_COPY: gettext_lazy("Not a copy"),
     MatchState.OURS: gettext_lazy("Ours"),
     MatchState.LICENSED: gettext_lazy("Licensed"),
