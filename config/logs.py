@@ -88,5 +88,8 @@ def logging_settings(level: str, *, as_json: bool) -> dict[str, Any]:
             "django.server": {"handlers": [], "propagate": True},
             "httpx": {"level": "WARNING"},  # at INFO it writes whole addresses
             "httpcore": {"level": "WARNING"},
+            # At INFO they tell how they were loaded, at every start and before every command.
+            "faiss": {"level": "WARNING"},
+            "pikepdf": {"level": "WARNING"},
         },
     }
