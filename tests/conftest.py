@@ -17,6 +17,7 @@ from django.contrib.auth.signals import user_logged_in
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.http import HttpRequest
 from django.test import Client
+from playwright.sync_api import Browser, sync_playwright
 
 from ledger import append_only
 from ledger.accounts.models import Role, Seller, User
@@ -24,6 +25,7 @@ from ledger.models import LogHead
 from ledger.services import jobs, pictures
 from ledger.services.setup import create_log
 from tests.factories import make_member, make_seller
+from tests.journeys.server import CHROMIUM, FLAGS, needs_chromium
 from tests.log_checks import check_log
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's own event loop runs in the test's thread
@@ -120,6 +122,16 @@ def _signing_in_by_force_is_a_sign_in() -> Iterator[None]:
     user_logged_in.connect(record)
     yield
     user_logged_in.disconnect(record)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, started once for a file of tests."""
+    needs_chromium()
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield running
+        running.close()
 
 
 @pytest.fixture

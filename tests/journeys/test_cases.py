@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.images import jpeg_bytes, product_photo
-from tests.journeys.server import CHROMIUM, FLAGS, Site, needs_chromium, own_database, running_site
+from tests.journeys.server import Site, needs_chromium, own_database, running_site
 from tests.journeys.test_first_day import Watched
 from tests.journeys.test_hidden_image import COUNT, clicks, forget_clicks
 
@@ -30,15 +30,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     needs_chromium()
     with own_database() as url, running_site(tmp_path_factory.mktemp("site"), url) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    needs_chromium()
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")

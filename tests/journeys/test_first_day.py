@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.images import captioned, cropped, jpeg_bytes, product_photo, recompressed
-from tests.journeys.server import CHROMIUM, FLAGS, ROOT, Site, needs_chromium, own_database, running_site
+from tests.journeys.server import ROOT, Site, needs_chromium, own_database, running_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.journey, pytest.mark.timeout(900)]
 
@@ -40,15 +40,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     needs_chromium()
     with own_database() as url, running_site(tmp_path_factory.mktemp("site"), url) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    needs_chromium()
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield running
-        running.close()
 
 
 class Watched:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.images import captioned, exif_bytes, jpeg_bytes, product_photo
-from tests.journeys.server import CHROMIUM, FLAGS, Site, needs_chromium, own_database, running_site
+from tests.journeys.server import Site, needs_chromium, own_database, running_site
 from tests.journeys.test_first_day import Watched
 
 pytestmark = [pytest.mark.browser, pytest.mark.journey, pytest.mark.timeout(600)]
@@ -39,15 +39,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     needs_chromium()
     with own_database() as url, running_site(tmp_path_factory.mktemp("site"), url) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    needs_chromium()
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield running
-        running.close()
 
 
 def lettered(photo: Image.Image, words: str, at: tuple[int, int], colour: tuple[int, int, int]) -> Image.Image:

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.compliance.packs.pictures import layer
 from tests.images import jpeg_bytes, png_bytes, product_photo
-from tests.journeys.server import CHROMIUM, FLAGS, Site, needs_chromium, own_database, running_site
+from tests.journeys.server import Site, needs_chromium, own_database, running_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.journey, pytest.mark.timeout(900)]
 EMAIL, PASSWORD = "mei@example.org", "a calm harbour at dusk"
@@ -40,15 +40,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         running.manage("create_owner", EMAIL, "--seller", "harbour", "--password-stdin", stdin=PASSWORD)
         running.manage("register", str(photos), "--seller", "harbour")
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    needs_chromium()
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.compliance.listings import SIZE, feed_bytes, photo
 from tests.compliance.matches import mirrored_copy
 from tests.compliance.test_imports import zipped
 from tests.images import jpeg_bytes, product_photo
-from tests.journeys.server import CHROMIUM, FLAGS, Site, needs_chromium, own_database, running_site
+from tests.journeys.server import Site, needs_chromium, own_database, running_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.journey, pytest.mark.timeout(900)]
 EMAIL, PASSWORD = "qiang@example.org", "a calm harbour at dusk"
@@ -32,15 +32,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with own_database() as url, running_site(tmp_path_factory.mktemp("site"), url) as running:
         running.manage("create_owner", EMAIL, "--seller", "harbour", "--password-stdin", stdin=PASSWORD)
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    needs_chromium()
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield running
-        running.close()
 
 
 def feed(folder: Path, first: int) -> Path:

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import expect
 
 from compliance.models import SearchRun
 from ledger.services.setup import create_log
 from tests.compliance.listings import photo
 from tests.factories import PASSWORD
-from tests.journeys.server import CHROMIUM, FLAGS, needs_chromium
 
 pytestmark = [pytest.mark.browser]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    needs_chromium()
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield running
-        running.close()
 
 
 def test_the_preset_for_a_new_launch_is_92_and_is_asked_with(live_server, browser, alice, tmp_path: Path):

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from ledger.models import Entry, Original
 from ledger.services.setup import create_log
 from tests.factories import PASSWORD
 from tests.images import jpeg_bytes, product_photo
-from tests.journeys.server import CHROMIUM, FLAGS, needs_chromium
 
 pytestmark = [pytest.mark.browser]
 
@@ -26,15 +25,6 @@ DROP = """(zone, [name, base64]) => {
   for (const kind of ["dragenter", "dragover", "drop"])
     zone.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    needs_chromium()
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield running
-        running.close()
 
 
 @pytest.fixture
