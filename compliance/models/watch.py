@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from compliance.models.library import ListingImage
 from ledger.accounts.models import Seller, User
@@ -187,7 +188,7 @@ class Digest(models.Model):
     """When one member wants the new matches by e-mail, and how far the last message went."""
 
     class Schedule(models.TextChoices):
-        OFF = "off", _("never")
+        OFF = "off", pgettext_lazy("digest", "never")
         HOURLY = "hourly", _("at most once an hour")
         DAILY = "daily", _("once a day")
         WEEKLY = "weekly", _("once a week, on Monday")
