@@ -102,6 +102,7 @@ urlpatterns = [
     path("health/", health.health, name="health"),
     path("metrics", health.metrics, name="metrics"),
     path("verify/", verify.verify, name="verify"),
+    path("verify/offline/", verify.offline_page, name="offline_page"),
     path("verify/<str:number>/", verify.certificate_public, name="certificate_public"),
     path("pictures/<int:image_id>/<thumbnail_size:size>.webp", originals.picture, name="picture"),
 ]

@@ -20,6 +20,9 @@ from compliance.checks.shapes import Region, Shape, find_shapes
 SHAPES_PX = 1000  # the scale at which shapes were measured
 # Rendered text scores near the detector's ceiling; printed and scene text rarely does.
 SURE_SCORE = 0.93
+# Faint lettering scores lower, and in scripts that are not read nothing else vouches for it. Of 120 clean photos 4 more
+# get a question by this; of 40 lines each of Arabic and Cyrillic at 30 % opacity 10 and 7 more are told.
+FAINT_SCORE, FAINT_OPACITY = 0.65, 0.5
 # A line is longer than it is high; a round something that is not read may be a button.
 LINE_ELONGATION = 2.0
 # Text stands on the background, not on the product, when this share of a ring around it does; the ring begins some
@@ -162,7 +165,7 @@ def _is_name(text: Region, shape: Region) -> bool:
 
 
 def _mark_text(side: Side, text: TextBox) -> Mark | None:
-    """The mark of a line of text, or None when it is neither read nor surely text."""
+    """The mark of a line of text, or None when it is neither read, nor surely text, nor faint."""
     level = _level(side, text)
     if level is None:
         return None
@@ -184,10 +187,18 @@ def _level(side: Side, text: TextBox) -> Level | None:
     decides. A price is never a part of the product.
     """
     is_sure = text.score >= SURE_SCORE
-    if not text.is_read and not (is_sure and text.elongation >= LINE_ELONGATION):
+    if not text.is_read and not (text.elongation >= LINE_ELONGATION and (is_sure or _is_faint(side, text))):
         return None
     is_print = not _is_price(text) and (_may_be_print(side, text.box) or _has_varied_ink(side, text.box))
     return Level.ERROR if is_sure and not is_print else Level.CONFIRM
+
+
+def _is_faint(side: Side, text: TextBox) -> bool:
+    """Whether what the detector half believes in covers the picture as lightly as a watermark does."""
+    if text.score < FAINT_SCORE:
+        return False
+    opacity = measure_opacity(side.detail, text.box)
+    return opacity is not None and opacity < FAINT_OPACITY
 
 
 def _may_be_print(side: Side, box: Region) -> bool:

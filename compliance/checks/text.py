@@ -70,7 +70,8 @@ RULES = (
         title=gettext_noop("No logo or watermark"),
         requires=gettext_noop("The hidden image carries no logo, watermark or brand caption, however faint."),
         measured_as=gettext_noop(
-            "Text beside a flat shape, or text of less than 65 % opacity; the opacity is stored, and none is allowed."
+            "Text beside a flat shape, or text of less than 65 % opacity; the opacity is stored, and none is allowed. "
+            "Lettering of less than 50 % that cannot be read is a question from 0.65 of the detector's certainty."
         ),
         codes=("ERR_IMG_HID_LOGO", "ERR_IMG_HID_WATERMARK"),
         limits=("marks_max",),

@@ -19,11 +19,11 @@ PDF, JSON_TYPE, TEXT = "application/pdf", "application/json", "text/plain"
 READ_ME = """\
 原证（Originmark）材料包 {number}
 packet/ 里是全部材料。originals/0001.json 是清单，列明每个文件的 SHA-256。
-离线核验（任一分卷）：sh verify.sh，或 python3 verify.py，或 python -m ledger.tlog verify 分卷.zip。
+离线核验（任一分卷）：用浏览器打开 verify.html，或 sh verify.sh，或 python3 verify.py，或 python -m ledger.tlog verify 分卷.zip。
 
 Originmark packet {number}
 packet/ holds everything. originals/0001.json is the manifest with the SHA-256 of every file.
-To check any part offline: sh verify.sh, or python3 verify.py, or python -m ledger.tlog verify PART.zip.
+To check any part offline: open verify.html in a browser, or sh verify.sh, or python3 verify.py, or python -m ledger.tlog verify PART.zip.
 """
 
 

@@ -40,7 +40,8 @@ COSIGNATURES = "cosignatures"
 POLICY = "policy"
 CERTIFICATE = "certificate.pdf"
 VERIFY_TEXTS = ("VERIFY.zh.txt", "VERIFY.en.txt")
-VERIFY_PROGRAMS = ("verify.sh", "verify.py")
+OFFLINE_PAGE = "verify.html"
+VERIFY_PROGRAMS = ("verify.sh", "verify.py", OFFLINE_PAGE)
 ORIGINALS = "originals/"
 PACKET = "packet/"
 # Folders of files that are anything at all: not limited as texts are, and an archive there is one more closed file.

@@ -15,9 +15,10 @@ from ledger.accounts.numbers import parse_number
 from ledger.error_texts import error_text
 from ledger.models import Statement
 from ledger.services.verification import MAX_EVIDENCE_BYTES, Verification, verify_evidence, verify_own
+from ledger.tlog.bundle import OFFLINE_PAGE, verify_text
 from ledger.tlog.verify import Check, Report, Verdict
 from ledger.views.clocks import bracket_context
-from ledger.views.common import explain_trouble
+from ledger.views.common import explain_trouble, send_file
 
 STATES = {Verdict.PASSED: "passed", Verdict.FAILED: "failed", Verdict.INDETERMINATE: "unknown"}
 CHECK_NAMES = {
@@ -166,6 +167,13 @@ def _seller_name(report: Report) -> str:
     who = report.who or {}
     seller = who.get("seller")
     return str(seller.get("name", "")) if isinstance(seller, dict) else ""
+
+
+@login_not_required
+@require_safe
+def offline_page(request: HttpRequest) -> HttpResponse:
+    """The checker that is one file: saved, it answers in any browser without a network (and without this site)."""
+    return send_file(verify_text(OFFLINE_PAGE), name=OFFLINE_PAGE, mime="text/html; charset=utf-8")
 
 
 @login_not_required

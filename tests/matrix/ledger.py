@@ -189,6 +189,7 @@ ROWS["ledger:parameters"] = public_page()
 ROWS["ledger:tile"] = public_page(make=first_tile)
 ROWS["ledger:checkpoint"] = public_page(ok=404)  # nothing is signed in an empty log
 ROWS["ledger:policy"] = public_page()
+ROWS["ledger:offline_page"] = public_page()
 ROWS["ledger:health"] = public_page()  # one word; every part for who runs the site
 ROWS["ledger:metrics"] = (
     public_page()
