@@ -191,6 +191,7 @@ class Shown:
     meaning: str
     edits: list[str]
     evidence: Drawing | None
+    is_swept: bool
     is_match: bool
     is_original: bool
     url: str
@@ -244,6 +245,7 @@ def _title(run: SearchRun, matches: int) -> str:
 def _show(row: Candidate, threshold: int) -> Shown:
     facts = row.facts
     is_original = facts["kind"] == "original"
+    is_swept = row.image.state == ImageState.ERASED
     if is_original:
         url = reverse("ledger:original", args=[row.original.number]) if row.original else ""
     else:
@@ -254,7 +256,8 @@ def _show(row: Candidate, threshold: int) -> Shown:
         words=_(verdict_text(row.verdict)),
         meaning=_meaning(row, threshold),
         edits=edit_words(row.evidence.get("edits", {})),
-        evidence=draw(row),
+        evidence=None if is_swept else draw(row),
+        is_swept=is_swept,
         is_match=row.score_milli >= threshold * 1000,
         is_original=is_original,
         url=url,
