@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.utils import timezone
+
 from compliance.models import IndexSegment
 from compliance.services.captures import FETCH_JOB, run_fetch
 from compliance.services.case_deadlines import remind
@@ -24,6 +26,8 @@ from compliance.services.remote_pictures import KIND as REMOTE
 from compliance.services.remote_pictures import fetch_remote, sweep_remote
 from compliance.services.repairs import KIND as REPAIRS
 from compliance.services.repairs import run_repair
+from compliance.services.retention import KIND as SWEEP
+from compliance.services.retention import sweep_delisted, sweep_listings
 from compliance.services.sample import load_sample
 from compliance.services.search import run_search
 from compliance.services.sku_sets import KIND as SKUS
@@ -109,6 +113,14 @@ def fetch_pictures(ctx: JobContext) -> dict[str, int]:
     return {"pictures": fetch_remote(seller=ctx.job.seller, progress=ctx.progress, cancelled=ctx.cancelled)}
 
 
+@job(SWEEP, queue=HEAVY, timeout_s=590)
+def sweep(ctx: JobContext) -> dict[str, int]:
+    assert ctx.job.seller is not None  # noqa: S101 - this kind is always somebody's
+    seller, now = ctx.job.seller, timezone.now()
+    return {"listings": sweep_listings(seller=seller, now=now, progress=ctx.progress, cancelled=ctx.cancelled)}
+
+
+periodic("delisted listings", interval_s=24 * 3600)(sweep_delisted)
 periodic("remote pictures", interval_s=5)(sweep_remote)
 
 

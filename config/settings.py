@@ -51,6 +51,10 @@ UPLOAD_MAX_BYTES = 50 * 2**20  # what the product can process; marketplace limit
 SELLER_MAX_BYTES = env.integer("ORIGINMARK_SELLER_MAX_MIB", 0, minimum=0, maximum=2**30) * 2**20
 SELLER_MAX_FILES_PER_DAY = env.integer("ORIGINMARK_SELLER_MAX_FILES_PER_DAY", 0, minimum=0, maximum=10**9)
 
+# How long listings that are gone are kept with their pictures, 0 for ever: `manage.py delisted` gives one seller another.
+# The marketplace's own search is said to see them for 18 months.
+DELISTED_MONTHS = env.integer("ORIGINMARK_DELISTED_MONTHS", 18, minimum=0, maximum=1200)
+
 # Core -----------------------------------------------------------------------------------------------------------
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", *([PUBLIC_HOST] if IS_PUBLIC else [])]
 # In the database, because the sign-in limits are counted here and must hold for all web processes together. Unused

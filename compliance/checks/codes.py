@@ -15,6 +15,10 @@ class CodeText:
     advice: str
 
 
+_KEEP_AND_STRIP = gettext_noop(
+    "Keep and register this file as it is: there it is evidence. Upload a copy without metadata; making a pack strips it, "
+    "and so does the repair of a checked pair."
+)
 _TEXTS = (
     CodeText(
         "ERR_IMG_HID_FORMAT",
@@ -208,6 +212,21 @@ _TEXTS = (
             "Register the untouched file from the camera if you still have it. For the upload to the marketplace use "
             "a copy without metadata: the hidden image must not carry any."
         ),
+    ),
+    CodeText(
+        "WARN_IMG_HAS_PLACE",
+        gettext_noop("The file says where it was taken"),
+        _KEEP_AND_STRIP,
+    ),
+    CodeText(
+        "WARN_IMG_HAS_SERIAL",
+        gettext_noop("The file says the serial number of the camera or lens"),
+        _KEEP_AND_STRIP,
+    ),
+    CodeText(
+        "WARN_IMG_HAS_NAME",
+        gettext_noop("The file names a person: the owner of the camera or the photographer"),
+        _KEEP_AND_STRIP,
     ),
     CodeText(
         "ERR_IMG_LOW_RESOLUTION",

@@ -22,10 +22,12 @@ from compliance.checks.pair import Side
 from compliance.checks.profile import Profile
 from compliance.checks.screens import has_status_bar, is_screen_size
 from ledger.imaging.metadata import read_metadata
-from ledger.imaging.results import Metadata
+from ledger.imaging.results import Metadata, PrivateMetadata
 
 REPORT_VERSION = 1
 EXIF_NOTE = "WARN_IMG_EXIF_LOST"  # a note, whatever its name says: the code was a warning once and stays stable
+# Notes too: it is right in the file that is registered, and wrong in the one that is listed.
+PLACE_NOTE, SERIAL_NOTE, NAME_NOTE = "WARN_IMG_HAS_PLACE", "WARN_IMG_HAS_SERIAL", "WARN_IMG_HAS_NAME"
 ORDER = (Level.ERROR, Level.CONFIRM, Level.WARNING)
 Check = Callable[["Photo", Profile], tuple[Finding, ...]]
 
@@ -193,10 +195,23 @@ def check_recompression(photo: Photo, profile: Profile) -> tuple[Finding, ...]:
 
 
 def notes_of(photo: Photo, findings: Sequence[Finding]) -> tuple[str, ...]:
-    """Codes of what is worth knowing and no fault: missing EXIF alone is right for an upload, and says little else."""
-    if photo.metadata.has_exif or any(finding.rule == "Q04" for finding in findings):
-        return ()
+    """Codes of what is worth knowing and no fault: missing EXIF alone is right for an upload, and says little else;
+    what tells a place, a device or a name is right for the evidence, and has to go before the upload."""
+    told = private_notes(photo.metadata.private)
+    if told or photo.metadata.has_exif or any(finding.rule == "Q04" for finding in findings):
+        return told
     return (EXIF_NOTE,)
+
+
+def private_notes(private: PrivateMetadata) -> tuple[str, ...]:
+    """What strangers could read from a file: where it was taken, with which device, by whom."""
+    has_place = private.latitude is not None or private.altitude_m is not None or bool(private.gps_time)
+    said = (
+        (PLACE_NOTE, has_place),
+        (SERIAL_NOTE, bool(private.body_serial or private.lens_serial)),
+        (NAME_NOTE, bool(private.owner or private.artist)),
+    )
+    return tuple(code for code, is_told in said if is_told)
 
 
 # What these checks may say, and the limits that they read.
@@ -207,6 +222,9 @@ QUALITY_CODES = (
     "WARN_IMG_SCREENSHOT",
     "WARN_IMG_RECOMPRESSED",
     EXIF_NOTE,
+    PLACE_NOTE,
+    SERIAL_NOTE,
+    NAME_NOTE,
 )
 QUALITY_LIMITS = ("side_min_px", "text_share_max", "chat_quality_max")
 CHECKS: tuple[tuple[str, Check], ...] = (

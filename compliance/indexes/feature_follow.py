@@ -61,6 +61,9 @@ class FeatureSource(Protocol):
     def changes_since(self, generation: int) -> Iterable[FeatureChange]:
         """Every picture changed after `generation`."""
 
+    def forgotten_generation(self) -> int:
+        """Deletions up to this number may not be told any more; 0 = all still are."""
+
 
 class FeatureFollower:
     """One seller's SegmentIndex, kept up to date by `refresh`."""
@@ -87,13 +90,20 @@ class FeatureFollower:
         with self._lock:
             generation = self._source.current_generation()
             if generation != self._generation:
-                sealed = self._source.segments()
-                known = tuple(segment.number for segment in sealed)
-                if known != self._opened or generation < self._generation:
-                    self._open(sealed)
-                self._take_in(self._generation)
+                # Again where deletions were forgotten while they were read.
+                while (forgotten := self._source.forgotten_generation()) != self._read_upto(generation, forgotten):
+                    pass
                 self._generation = generation
             return self._index
+
+    def _read_upto(self, generation: int, forgotten: int) -> int:
+        """Take in the changes, or everything where some may not be told any more; what is forgotten afterwards."""
+        sealed = self._source.segments()
+        known = tuple(segment.number for segment in sealed)
+        if known != self._opened or generation < self._generation or self._generation < forgotten:
+            self._open(sealed)
+        self._take_in(self._generation)
+        return self._source.forgotten_generation()
 
     def _open(self, sealed: Sequence[SealedSegment]) -> None:
         """Begin anew with what is on disk; from the first segment that cannot be read on, blobs are read instead."""

@@ -43,6 +43,9 @@ class Source(Protocol):
     def load_since(self, generation: int) -> Iterable[Change]:
         """Every picture changed after `generation`, deletions included; 0 = every picture there is."""
 
+    def forgotten_generation(self) -> int:
+        """Deletions up to this number may not be told any more; 0 = all still are."""
+
 
 @dataclass(frozen=True, slots=True)
 class CallableSource:
@@ -58,6 +61,10 @@ class CallableSource:
     def load_since(self, generation: int) -> Iterable[Change]:
         """See Source."""
         return self.load(generation)
+
+    def forgotten_generation(self) -> int:
+        """See Source; two functions tell every deletion."""
+        return 0
 
 
 class HashScan:
@@ -125,22 +132,31 @@ class HashScan:
     def _follow(self, wanted: int) -> None:
         if wanted == self._generation:
             return
-        if wanted < self._generation:
-            # The database went back in time (a restored backup): nothing held here can be trusted.
-            self._scan.rebuild(self._everything())
-        else:
-            self._load()
+        # Again where deletions were forgotten while they were read.
+        while (forgotten := self._source.forgotten_generation()) != self._read_upto(wanted, forgotten):
+            pass
         # `wanted` was read before the rows: changes that came in between are loaded again next time, never missed.
         self._generation = wanted
 
-    def _load(self) -> None:
+    def _read_upto(self, wanted: int, forgotten: int) -> int:
+        """Take in the changes, or everything where some may not be told any more; what is forgotten afterwards."""
+        if wanted < self._generation or self._generation < forgotten:
+            # The database went back in time (a restored backup), or nobody remembers all that was deleted since.
+            fresh = ScanIndex()
+            self._load(fresh, 0)
+            self._scan = fresh
+        else:
+            self._load(self._scan, self._generation)
+        return self._source.forgotten_generation()
+
+    def _load(self, scan: ScanIndex, since: int) -> None:
         batch: dict[int, Item | None] = {}
-        for change in self._source.load_since(self._generation):
+        for change in self._source.load_since(since):
             batch[change.item_id] = change.item
             if len(batch) == _LOAD_ROWS:
-                _apply(self._scan, batch)
+                _apply(scan, batch)
                 batch = {}
-        _apply(self._scan, batch)
+        _apply(scan, batch)
 
     def _everything(self) -> Iterable[Item]:
         return (change.item for change in self._source.load_since(0) if change.item is not None)

@@ -85,17 +85,26 @@ class ListingImage(models.Model):
 
 
 class Gallery(models.Model):
-    """How often a seller's gallery changed: the number every process compares before it searches."""
+    """How often a seller's gallery changed: the number every process compares before it searches.
+
+    forgotten: rows of taken-out pictures up to that generation may be gone, so an older copy of the index begins anew.
+    """
 
     seller = models.OneToOneField(Seller, on_delete=models.PROTECT, primary_key=True, related_name="+")
     generation = models.BigIntegerField(default=0)
+    forgotten = models.BigIntegerField(default=0)
+    # How long delisted listings are kept; null: the site's setting, 0: for ever.
+    delisted_months = models.PositiveSmallIntegerField(null=True)
 
     def __str__(self) -> str:
         return f"{self.seller} · {self.generation}"
 
 
 class GalleryItem(models.Model):
-    """One searchable picture: a registered original or a listing's picture. Exactly one of the two is set."""
+    """One searchable picture: a registered original or a listing's picture. Exactly one of the two is set.
+
+    Neither is set where a listing was swept: the row then tells every process that the picture is gone.
+    """
 
     seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+")
     generation = models.BigIntegerField()
@@ -111,7 +120,9 @@ class GalleryItem(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(original__isnull=False) ^ models.Q(listing_image__isnull=False), name="one_source"
+                condition=(models.Q(original__isnull=False) ^ models.Q(listing_image__isnull=False))
+                | models.Q(deleted=True, original=None, listing_image=None),
+                name="one_source",
             )
         ]
         indexes = [

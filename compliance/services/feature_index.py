@@ -57,6 +57,10 @@ class GalleryFeatures:
         """How often the gallery changed; one cheap query."""
         return Gallery.objects.filter(pk=self.seller_id).values_list("generation", flat=True).first() or 0
 
+    def forgotten_generation(self) -> int:
+        """Up to which change deleted rows may be gone."""
+        return Gallery.objects.filter(pk=self.seller_id).values_list("forgotten", flat=True).first() or 0
+
     def segments(self) -> Sequence[SealedSegment]:
         """Segments of the present version of features."""
         rows = IndexSegment.objects.filter(seller=self.seller_id, features_version=FEATURES_VERSION)

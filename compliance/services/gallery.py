@@ -61,6 +61,23 @@ def remove_from_gallery(*, seller: Seller, image_ids: Iterable[int]) -> int:
     return _change(seller, image_ids, {"deleted": True})
 
 
+def drop_from_gallery(*, seller: Seller, image_ids: Iterable[int]) -> None:
+    """Take listings' pictures out for good, in the caller's transaction: their rows point at no listing any more.
+
+    Pictures that no search has seen yet get such a row too, so that one list tells what is left to be removed.
+    """
+    ids = list(image_ids)
+    if not ids:
+        return
+    gallery = _locked(seller)
+    known = GalleryItem.objects.of(seller).filter(image__in=ids)
+    missing = set(ids) - set(known.values_list("image_id", flat=True))
+    common = {"seller": seller, "generation": gallery.generation + 1, "deleted": True}
+    known.update(generation=gallery.generation + 1, deleted=True, listing_image=None)
+    GalleryItem.objects.bulk_create(GalleryItem(image_id=image, **common) for image in sorted(missing))
+    _count_change(gallery)
+
+
 def _change(seller: Seller, image_ids: Iterable[int], values: dict[str, Any]) -> int:
     with transaction.atomic():
         gallery = _locked(seller)
@@ -142,6 +159,10 @@ class GallerySource:
     def current_generation(self) -> int:
         """How often the gallery changed; one cheap query."""
         return Gallery.objects.filter(pk=self.seller_id).values_list("generation", flat=True).first() or 0
+
+    def forgotten_generation(self) -> int:
+        """Up to which change deleted rows may be gone."""
+        return Gallery.objects.filter(pk=self.seller_id).values_list("forgotten", flat=True).first() or 0
 
     def load_since(self, generation: int) -> Iterator[Change]:
         """Rows changed after a generation, a portion at a time."""

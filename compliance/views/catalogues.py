@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from compliance.catalogues.feed import COLUMNS, NEEDED
 from compliance.models import Catalogue, Listing, ListingImage
+from compliance.services.retention import held_listings, kept_until, months_kept
 from ledger.accounts.permissions import Permission
 from ledger.categories import load_categories
 from ledger.models import ImageFile, ImageState, SellerQuerySet
@@ -26,7 +27,13 @@ PICTURES_SHOWN = 4
 def catalogues(request: HttpRequest) -> HttpResponse:
     """The seller's catalogues with how much is in them; without any, how to import one."""
     page = Page(_with_waiting(Catalogue.objects.visible_to(request.user).of(seller_of(request))), request)
-    context = {"page": page, "columns": COLUMNS, "needed": NEEDED, "seller": seller_of(request)}
+    context = {
+        "page": page,
+        "columns": COLUMNS,
+        "needed": NEEDED,
+        "seller": seller_of(request),
+        "months_kept": months_kept(seller_of(request)),
+    }
     return render(request, "compliance/catalogue_list.html", context)
 
 
@@ -49,13 +56,24 @@ def catalogue(request: HttpRequest, number: str) -> HttpResponse:
     pictures = ListingImage.objects.select_related("image").order_by("pk")
     listings = _filtered(Listing.objects.visible_to(request.user).filter(catalogue=found), filters)
     page = Page(listings.prefetch_related(Prefetch("images", queryset=pictures)), request)
+    gone = [row for row in page if row.delisted_at is not None]
+    months = months_kept(found.seller)
+    held = held_listings([row.pk for row in gone]) if gone and months else set()
     context = {
         "catalogue": found,
         "page": page,
         "filters": filters,
         "is_filtered": any(filters.values()),
         "categories": load_categories(),
-        "rows": [{"listing": row, "pictures": list(row.images.all())} for row in page],
+        "rows": [
+            {
+                "listing": row,
+                "pictures": list(row.images.all()),
+                "is_held": row.pk in held,
+                "kept_until": kept_until(row, months),
+            }
+            for row in page
+        ],
         "pictures_shown": PICTURES_SHOWN,
     }
     return render(request, "compliance/catalogue_detail.html", context)

@@ -12,6 +12,7 @@ from compliance.catalogues.feed import plain_url
 from compliance.models import MatchState, WatchMatch
 from compliance.search.copy_score import Verdict
 from compliance.search.texts import verdict_text
+from compliance.services.clearance import was_listed_before
 from compliance.services.edit_words import edit_words
 from compliance.views.search_drawing import draw_evidence
 
@@ -96,14 +97,8 @@ def describe_match(row: WatchMatch, copies: dict[str, int]) -> dict[str, Any]:
         "map_url": reverse("compliance:match_agreement", args=[row.number]),
         "shop_copies": copies.get(row.shop_key, 0),
         "state_name": state_name(row.state),
-        "was_listed_before": was_listed_before(row),
+        "was_listed_before": was_listed_before(row.original, listing),
     }
-
-
-def was_listed_before(row: WatchMatch) -> bool:
-    """Somebody showed the picture before it was registered here: the feed says so, or an import saw it earlier."""
-    listing = row.listing_image.listing
-    return min(listing.listed_at or listing.first_seen, listing.first_seen) < row.original.registered_at
 
 
 def _meaning(verdict: str) -> str:

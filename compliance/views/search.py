@@ -23,6 +23,7 @@ from compliance.search.copy_score import SCORE_SAME_PIXELS, THRESHOLD, Verdict
 from compliance.search.index import RECENT_DAYS
 from compliance.search.limits import Change, describe_limits, measured_alarms, measured_changes, measured_thresholds
 from compliance.search.texts import verdict_text
+from compliance.services.clearance import earlier_candidates, registered_at
 from compliance.services.edit_words import edit_words
 from compliance.services.receipts import receipt_of
 from compliance.services.search import (
@@ -191,6 +192,8 @@ class Shown:
     meaning: str
     edits: list[str]
     evidence: Drawing | None
+    is_swept: bool
+    is_earlier: bool  # it showed the picture before it was registered, or while it is not
     is_match: bool
     is_original: bool
     url: str
@@ -203,7 +206,7 @@ class Shown:
 @require_safe
 def search_result(request: HttpRequest, number: str) -> HttpResponse:
     """The answer with one candidate beside the query; while it is not there, what the page's script asks for again."""
-    rows = SearchRun.objects.select_related("image", "job", "statement", "seller", "actor")
+    rows = SearchRun.objects.select_related("image__original", "job", "statement", "seller", "actor")
     run: SearchRun = find_or_404(request, rows, number)
     context: dict[str, Any] = {"run": run, "line": describe_run(run), "limits": _in_words(describe_limits())}
     failure = failure_of(run)
@@ -218,8 +221,9 @@ def search_result(request: HttpRequest, number: str) -> HttpResponse:
 
 
 def _answer(request: HttpRequest, run: SearchRun) -> dict[str, Any]:
-    rows = run.candidates.select_related("image", "original", "listing_image")
-    shown = [_show(row, run.threshold) for row in rows]
+    rows = list(run.candidates.select_related("image", "original", "listing_image__listing"))
+    earlier = earlier_candidates(run, rows)
+    shown = [_show(row, run.threshold, is_earlier=row.rank in earlier) for row in rows]
     asked = request.GET.get("pick", "")
     picked = next((one for one in shown if str(one.row.rank) == asked), shown[0] if shown else None)
     matches = [one for one in shown if one.is_match]
@@ -229,6 +233,8 @@ def _answer(request: HttpRequest, run: SearchRun) -> dict[str, Any]:
         "below": [one for one in shown if not one.is_match],
         "title": _title(run, len(matches)),
         "searched": _readable(run.searched),
+        "is_registered": registered_at(run, rows) is not None,
+        "earlier": next((one for one in shown if one.is_earlier), None),
     }
 
 
@@ -241,9 +247,10 @@ def _title(run: SearchRun, matches: int) -> str:
     return words % {"count": matches, "threshold": run.threshold}
 
 
-def _show(row: Candidate, threshold: int) -> Shown:
+def _show(row: Candidate, threshold: int, *, is_earlier: bool) -> Shown:
     facts = row.facts
     is_original = facts["kind"] == "original"
+    is_swept = row.image.state == ImageState.ERASED
     if is_original:
         url = reverse("ledger:original", args=[row.original.number]) if row.original else ""
     else:
@@ -254,7 +261,9 @@ def _show(row: Candidate, threshold: int) -> Shown:
         words=_(verdict_text(row.verdict)),
         meaning=_meaning(row, threshold),
         edits=edit_words(row.evidence.get("edits", {})),
-        evidence=draw(row),
+        evidence=None if is_swept else draw(row),
+        is_swept=is_swept,
+        is_earlier=is_earlier,
         is_match=row.score_milli >= threshold * 1000,
         is_original=is_original,
         url=url,

@@ -91,7 +91,7 @@ def audit_blobs(audit: Audit, progress: Progress) -> None:
     for name, rows in (("picture", images), ("certificate", certificates)):
         for row in rows.iterator(chunk_size=100):
             part.checked += 1
-            if row.blob.wrapped_key:  # destroyed keys are erasure, which has its entry
+            if row.blob.wrapped_key:  # else erased, which has its entry, or a listing that was swept
                 _check_blob(audit, f"{name} {row.pk}", row)
             progress("blobs", part.checked, total)
 

@@ -46,6 +46,7 @@ KIND_NAMES = {
     "packs.make": gettext_lazy("Make packs"),
     "catalogues.import": gettext_lazy("Import listings"),
     "catalogues.fetch": gettext_lazy("Fetch pictures of listings"),
+    "catalogues.sweep": gettext_lazy("Sweep listings that are long gone"),
     "watch.run": gettext_lazy("Compare new pictures with the other side"),
     "watch.webhook": gettext_lazy("Send an alert to the webhook"),
     "watch.digest": gettext_lazy("Send new matches by e-mail"),

@@ -38,6 +38,9 @@ class Rows:
     def current_generation(self) -> int:
         return self.generation
 
+    def forgotten_generation(self) -> int:
+        return 0
+
     def load_since(self, generation: int) -> Iterable[Change]:
         return (Change(n, self.item(n)) for n in range(generation, self.generation))
 

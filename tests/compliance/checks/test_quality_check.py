@@ -102,6 +102,12 @@ def test_missing_exif_alone_is_a_note_and_no_finding():
     assert parse_quality(json.loads(json.dumps(stripped.to_dict()))) == stripped
 
 
+def test_what_a_file_tells_of_place_and_device_is_a_note_and_no_finding():
+    told = check(encode(photo(), "JPEG", quality=90, exif=exif_bytes(gps=(31.2, 121.5), serial="7")))
+    assert (told.notes, told.findings) == (("WARN_IMG_HAS_PLACE", "WARN_IMG_HAS_SERIAL"), ())
+    assert parse_quality(json.loads(json.dumps(told.to_dict()))) == told
+
+
 def test_a_hard_compressed_file_with_exif_came_from_no_chat():
     assert codes(camera(photo(), quality=60)) == []
 

@@ -20,6 +20,7 @@ class Rows:
         self.rows: dict[int, tuple[int, Change]] = {}
         self.loads: list[int] = []
         self.asked = 0
+        self.forgotten = 0
 
     def put(self, *items: Item) -> None:
         for item in items:
@@ -29,6 +30,13 @@ class Rows:
         for item_id in item_ids:
             self._write(Change(item_id, None))
 
+    def forget(self) -> None:
+        """Deletions that were told so far are told no more."""
+        gone = {item_id: number for item_id, (number, change) in self.rows.items() if change.item is None}
+        self.forgotten = max(gone.values())
+        for item_id in gone:
+            del self.rows[item_id]
+
     def _write(self, change: Change) -> None:
         self.generation += 1
         self.rows[change.item_id] = (self.generation, change)
@@ -36,6 +44,9 @@ class Rows:
     def current_generation(self) -> int:
         self.asked += 1
         return self.generation
+
+    def forgotten_generation(self) -> int:
+        return self.forgotten
 
     def load_since(self, generation: int) -> Iterable[Change]:
         self.loads.append(generation)
@@ -82,6 +93,41 @@ def test_a_removal_is_followed(rows: Rows, rng: np.random.Generator) -> None:
     index.refresh()
     assert found(index, item) == []
     assert len(index) == 1
+
+
+def test_a_copy_that_missed_a_deletion_is_read_anew(rows: Rows, rng: np.random.Generator) -> None:
+    early, late = HashScan(rows), HashScan(rows)
+    item = make_item(1, rng)
+    rows.put(item, make_item(2, rng))
+    late.refresh()
+    early.refresh()
+    rows.remove(1)
+    early.refresh()
+    rows.forget()
+    rows.put(make_item(3, rng))
+    rows.loads = []
+    for index, since in ((early, 3), (late, 0)):
+        index.refresh()
+        assert (found(index, item), len(index), rows.loads.pop()) == ([], 2, since)
+
+
+def test_a_deletion_forgotten_while_it_was_read_is_noticed(rows: Rows, rng: np.random.Generator) -> None:
+    item = make_item(1, rng)
+    index = HashScan(rows)
+    rows.put(item)
+    index.refresh()
+    rows.remove(1)
+    rows.put(make_item(2, rng))
+    told = rows.load_since
+
+    def forgetful(generation: int) -> Iterable[Change]:
+        if not rows.forgotten:
+            rows.forget()
+        return told(generation)
+
+    rows.load_since = forgetful  # type: ignore[method-assign]
+    index.refresh()
+    assert (found(index, item), len(index)) == ([], 1)
 
 
 def test_an_unchanged_generation_costs_one_question_and_no_load(rows: Rows, rng: np.random.Generator) -> None:

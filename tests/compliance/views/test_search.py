@@ -436,7 +436,7 @@ def test_the_form_costs_a_fixed_number_of_queries(client_of, alice, run, seller,
 def test_the_answer_costs_a_fixed_number_of_queries(client_of, alice, run, django_assert_num_queries):
     client = client_of(alice)
     client.get(page_of(run))
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(7):
         client.get(page_of(run), {"pick": "2"})
 
 

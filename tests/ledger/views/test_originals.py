@@ -228,10 +228,10 @@ def test_renaming_badly_says_what_is_wrong(client_of, original, olga):
 def test_the_page_costs_a_fixed_number_of_queries(client_of, original, alice, django_assert_num_queries):
     client = client_of(alice)
     client.get(named("original", original))
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(16):
         client.get(named("original", original))
     client.get(named("original_certificate", original))
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(16):
         client.get(named("original", original))
 
 
