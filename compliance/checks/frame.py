@@ -24,6 +24,8 @@ FINE_SIDES = (640,)
 # A turn or slant that moves the corner of the frame by less than this is none: pictures of little texture leave it open
 # by that much, and no export tool turns by so little.
 STRAIGHT_PX = 0.6
+# Repeated patterns, and lines that all run one way, leave it open by more: up to here both are tried, and the better fit counts.
+LEANING_PX = 8.0
 # Edges of a cut that lie this near to whole pixels are whole pixels.
 WHOLE_PX = 0.3
 # Resamplings are told apart on this many tiles of this side.
@@ -49,12 +51,7 @@ def lay_over(original: Pixels, hidden: Pixels) -> Laid:
     if place.is_mirrored:
         original = np.ascontiguousarray(original[:, ::-1])
     matrix = refine(grey_of(original), grey_of(hidden), place.matrix, FINE_SIDES)
-    box = _straight_box(matrix, hidden)
-    if box is None:
-        pixels, inside = _warp(original, matrix, hidden)
-        path = "turned"
-    else:
-        pixels, inside, path = _cut(original, hidden, box)
+    pixels, inside, path = lay_at(original, hidden, matrix)
     grade = grade_between(pixels, hidden, inside)
     if grade is not None:
         pixels = apply_grade(pixels, grade)
@@ -62,12 +59,31 @@ def lay_over(original: Pixels, hidden: Pixels) -> Laid:
     return Laid(pixels, inside, matrix, f"mirrored {path}" if place.is_mirrored else path)
 
 
-def _straight_box(matrix: Matrix, hidden: Pixels) -> Edges | None:
-    """The cut of the original that the frame shows, (left, top, right, bottom) of pixel edges; None when turned."""
+def lay_at(original: Pixels, hidden: Pixels, matrix: Matrix) -> tuple[Pixels, Mask, str]:
+    """The original in the frame under that transform, uint8; where it has pixels, bool; and what was done to it."""
+    box = _straight_box(matrix, hidden, STRAIGHT_PX)
+    if box is not None:
+        return _cut(original, hidden, box)
+    turned = (*_warp(original, matrix, hidden), "turned")
+    box = _straight_box(matrix, hidden, LEANING_PX)
+    if box is None:
+        return turned
+    straight = _cut(original, hidden, box)
+    return min(straight, turned, key=lambda laid: _miss_of(laid[0], hidden))
+
+
+def _miss_of(pixels: Pixels, hidden: Pixels) -> float:
+    """How badly a whole frame fits on the hidden image's busiest tiles."""
+    return float(np.mean([_miss(pixels[y : y + TILE, x : x + TILE], hidden, (x, y)) for x, y in _busy_tiles(hidden)]))
+
+
+def _straight_box(matrix: Matrix, hidden: Pixels, limit: float) -> Edges | None:
+    """The cut of the original that the frame shows, (left, top, right, bottom) of pixel edges; None when turned by more
+    than the limit, in pixels at the corner of the frame."""
     height, width = hidden.shape[:2]
     zoom = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
     drift = max(abs(matrix[0, 1]) * height, abs(matrix[1, 0]) * width) / max(zoom, 1e-6)
-    if drift > STRAIGHT_PX or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
+    if drift > limit or matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
         return None
     # Places count from the middle of a pixel, edges lie half a pixel further out; the turn that is none is shared out.
     x = matrix[0, 2] + matrix[0, 1] * (height - 1) / 2 + 0.5

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from compliance.checks.cells import LUMA_CHROMA, planes_of, unexplained
 from compliance.checks.jpeg import lose_like
 from compliance.checks.pair import Floats, Mask, Pair, Pixels, Side
+from compliance.checks.second_look import regrade, unfilter
 
 Box = tuple[int, int, int, int]
 
@@ -115,12 +116,17 @@ def compare_original(pair: Pair) -> ThreeWay:
     planes = planes_of(expected)
     levels = _difference(planes, expected, hidden)
     floor = _floor(expected, is_graded="graded" in original.laid.path)
-    scores = _scores(levels, planes, original.laid.inside, floor)
+    noises = _noises(levels, planes, original.laid.inside, floor)
+    scores = _scores(levels, noises, original.laid.inside)
     labels, kept = _marks(scores)
     changed = np.isin(labels, kept)
     if changed.mean() > MOST:
         return ThreeWay(reason="original_differs", path=original.laid.path)
     grown = scores > GROWN
+    if kept:
+        left = _second_look(expected, hidden, changed & grown)
+        kept = _still_marks(_scores(left, noises, original.laid.inside), labels, kept)
+        changed = np.isin(labels, kept)
     residues = [_residue((labels == label) & grown, levels, expected, hidden) for label in kept]
     residues.sort(key=lambda residue: -_area(residue.box))
     return ThreeWay(tuple(residues), "", original.laid.path, original.laid.inside & ~changed)
@@ -178,6 +184,13 @@ def _difference(planes: Sequence[Floats], expected: Pixels, hidden: Side) -> lis
     return [_nearer_to_nothing(_averaged(one), other) for one, other in zip(outside, levels, strict=True)]
 
 
+def _second_look(expected: Pixels, hidden: Side, seeming: Mask) -> list[Floats]:
+    """What is left of the differences once the grade and the resampling are allowed to be off by a little."""
+    regraded = regrade(expected, hidden.detail, seeming)
+    planes = planes_of(regraded)
+    return unfilter(_difference(planes, regraded, hidden), planes, seeming, WINDOW)
+
+
 def _averaged(plane: Floats) -> Floats:
     return np.asarray(cv2.blur(plane, WINDOW), np.float32)
 
@@ -195,19 +208,27 @@ def _floor(expected: Pixels, *, is_graded: bool) -> Floats:
     return np.where(is_clipped, np.float32(CLIPPED_FLOOR), np.float32(NOISE_FLOOR))
 
 
-def _scores(levels: Sequence[Floats], planes: Sequence[Floats], inside: Mask, floor: Floats) -> Floats:
-    """Difference as a multiple of the picture's own noise, which is never less than the floor.
+def _noises(levels: Sequence[Floats], planes: Sequence[Floats], inside: Mask, floor: Floats) -> list[Floats]:
+    """The picture's own noise in levels, for each plane, which is never less than the floor.
 
     Luma and chroma apart: where colour is sampled coarsely, its noise must not hide a grey mark.
     """
-    scores = np.zeros(inside.shape, np.float32)
     steps = (planes[0] / LIGHT_STEP).astype(np.uint8)
     light = Groups(steps, inside)
+    noises = []
     for channel, (plane, level) in enumerate(zip(planes, levels, strict=True)):
         size = np.abs(level)
         noise = _noise(size, _texture_classes(plane), inside)
         noise = cv2.max(cv2.max(noise, _noise_of_light(size, steps, light)), floor)
-        scores = np.maximum(scores, size / (noise * CHROMA_CAUTION if channel else noise))
+        noises.append(np.asarray(noise * CHROMA_CAUTION if channel else noise, np.float32))
+    return noises
+
+
+def _scores(levels: Sequence[Floats], noises: Sequence[Floats], inside: Mask) -> Floats:
+    """Difference as a multiple of the noise, the largest of the planes."""
+    scores = np.zeros(inside.shape, np.float32)
+    for level, noise in zip(levels, noises, strict=True):
+        scores = np.maximum(scores, np.abs(level) / noise)
     rim = cv2.erode(inside.astype(np.uint8), np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8), borderValue=0)
     scores[rim == 0] = 0
     return scores
@@ -248,6 +269,14 @@ def _marks(scores: Floats) -> tuple[NDArray[np.int32], list[int]]:
     kept = (seeds >= SEED_PIXELS) & (pixels >= FEWEST_PIXELS)
     kept[0] = False
     return labels, [int(label) for label in np.flatnonzero(kept)]
+
+
+def _still_marks(scores: Floats, labels: NDArray[np.int32], kept: Sequence[int]) -> list[int]:
+    """Those of the marks that have a seed in these scores too."""
+    count = int(labels.max()) + 1
+    seeds = np.bincount(labels[scores > SEED], minlength=count)
+    pixels = np.bincount(labels[scores > GROWN], minlength=count)
+    return [label for label in kept if seeds[label] >= SEED_PIXELS and pixels[label] >= FEWEST_PIXELS]
 
 
 def _residue(mark: Mask, levels: Sequence[Floats], expected: Pixels, hidden: Side) -> Residue:

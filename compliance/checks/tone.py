@@ -36,6 +36,8 @@ KNOTS = np.array([0, 4, 8, 16, 24, *range(32, 225, 16), 240, 248, 255], np.float
 STIFF = 2e-3
 # Levels beyond these are clipped, and a clipped value says nothing about a gain.
 BLACK, WHITE = 2, 253
+# A channel this near to its end, in a colour of which another channel is this far from that end, is out of the gamut.
+GAMUT_NEAR, GAMUT_FAR = 20, 100
 FEWEST = 200
 # Sides of the cells in pixels, and how many of them the fit uses.
 CELL = 4
@@ -58,21 +60,30 @@ def fit_grade(source: Floats, target: Floats) -> Grade | None:
     """
     if len(source) < FEWEST:
         return None
-    left = start = _left_over(source, target)
-    mix, moved = np.eye(3, 4, dtype=np.float32), source
-    if left < QUIET or not _is_graded(source, target):
+    start = _left_over(source, target)
+    if start < QUIET or not _is_graded(source, target):
         return None
+    # A mix of channels can stand in for a curve on the colours that are common, and then misses the rare ones: it has
+    # to explain more than gains and curves together do.
+    best, left = None, start
     for fit_mix in (_fit_gains, _fit_mix):
-        found = fit_mix(source, target)
-        mixed = _mixed(source, found)
-        if (now := _left_over(mixed, target)) < WORTH * left:
-            mix, moved, left = found, mixed, now
-    curves = None
+        grade, now = _with_curves(source, target, fit_mix(source, target), start)
+        if now < WORTH * left:
+            best, left = grade, now
+    return best
+
+
+def _with_curves(source: Floats, target: Floats, mix: Floats, start: float) -> tuple[Grade, float]:
+    """The grade of that mix, with curves where they are worth it, and what is left over; start: without any grade."""
+    moved = _mixed(source, mix)
+    left = _left_over(moved, target)
+    if left > WORTH * start:
+        mix, moved, left = np.eye(3, 4, dtype=np.float32), source, start
     if left > QUIET:
-        found = _fit_curves(moved, target)
-        if (now := _left_over(_curved(moved, found), target)) < WORTH * left:
-            curves, left = found, now
-    return Grade(mix, curves) if left < start else None
+        curves = _fit_curves(moved, target)
+        if (now := _left_over(_curved(moved, curves), target)) < WORTH * left:
+            return Grade(mix, curves), now
+    return Grade(mix, None), left
 
 
 def grade_between(source: Pixels, target: Pixels, inside: Mask | None = None) -> Grade | None:
@@ -137,9 +148,23 @@ def _fit_mix(source: Floats, target: Floats) -> Floats:
     if inner.sum() < FEWEST:
         return np.eye(3, 4, dtype=np.float32)
     rows = np.hstack([source[inner] / 255, np.ones((int(inner.sum()), 1))]).astype(np.float64)
-    mix = _solve(rows, target[inner].astype(np.float64), np.eye(4, 3) * 255, np.eye(4)).T
+    goal, mix = target[inner], np.zeros((3, 4))
+    for channel in range(3):
+        wanted, start = goal[:, channel].astype(np.float64), np.eye(4, 3)[:, [channel]] * 255
+        mix[channel] = _solve(rows, wanted[:, None], start, np.eye(4), _side_of_gamut(goal, channel))[:, 0]
     mix[:, :3] /= 255
     return mix.astype(np.float32)
+
+
+def _side_of_gamut(levels: Floats, channel: int) -> NDArray[np.int8]:
+    """Where a channel of a bright colour has run out, -1 below and 1 above, else 0: what more was asked for is not seen.
+
+    A codec leaves such a channel some levels off the end.
+    """
+    of = levels[:, channel]
+    below = (of < GAMUT_NEAR) & (levels.max(axis=1) > GAMUT_FAR)
+    above = (of > 255 - GAMUT_NEAR) & (levels.min(axis=1) < 255 - GAMUT_FAR)
+    return np.asarray(above.astype(np.int8) - below.astype(np.int8), np.int8)
 
 
 def _fit_curves(source: Floats, target: Floats) -> Floats:
@@ -160,8 +185,12 @@ def _hats(levels: NDArray[Any]) -> Doubles:
     return np.stack([np.interp(flat, KNOTS, row) for row in np.eye(len(KNOTS))], axis=1)
 
 
-def _solve(rows: Doubles, goal: Doubles, prior: Doubles, stiff: Doubles) -> Doubles:
-    """Factors (k, m) with rows @ factors near goal, drawn a little to the prior; stiff (k, k) says in which directions.
+def _solve(
+    rows: Doubles, goal: Doubles, prior: Doubles, stiff: Doubles, ends: NDArray[np.int8] | None = None
+) -> Doubles:
+    """Factors (k, 1) with rows @ factors near goal, drawn a little to the prior; stiff (k, k) says in which directions.
+
+    ends: where the goal is only a bound, which factors may pass: -1 downwards, 1 upwards, else 0.
 
     A picture of few colours leaves factors open: there the prior, "nothing changes", decides.
     """
@@ -172,8 +201,10 @@ def _solve(rows: Doubles, goal: Doubles, prior: Doubles, stiff: Doubles) -> Doub
         factors = np.asarray(
             np.linalg.solve(weighted.T @ rows + steady, weighted.T @ goal + steady @ prior), np.float64
         )
-        miss = np.abs(rows @ factors - goal).max(axis=1)
+        miss = (rows @ factors - goal)[:, 0]
         weights = 1 / (1 + (miss / scale) ** 2)
+        if ends is not None:
+            weights[miss * ends > 0] = 0
     return factors
 
 
