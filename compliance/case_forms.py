@@ -33,6 +33,7 @@ from ledger.models import EvidenceFile, RightRecord
 EMPTY = ("", "—")
 ANSWERS = (CaseKind.DEFENCE, CaseKind.COUNTER_NOTICE)  # kinds that answer somebody else's notice
 MAX_ADDRESSES = 200
+MAX_KEY_DIGITS = 18  # any such number fits a key column
 
 
 def _choices(values: Any, words: Any) -> list[tuple[str, Any]]:
@@ -55,7 +56,10 @@ class MomentField(forms.DateTimeField):
 
     def clean(self, value: Any) -> datetime | None:
         found = super().clean(value)
-        return found.replace(tzinfo=self.zone).astimezone(UTC) if found else None
+        try:
+            return found.replace(tzinfo=self.zone).astimezone(UTC) if found else None
+        except OverflowError:  # the first or last day that there is, on a clock that is not UTC
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
 
     def prepare_value(self, value: Any) -> Any:
         if isinstance(value, datetime) and value.tzinfo is not None:
@@ -329,10 +333,19 @@ class WorkForm(forms.Form):
         return number
 
 
+class KeysField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]  # takes none when it runs
+    """Rows by their keys; a number that no column holds is a wrong choice, where the database would fail."""
+
+    def clean(self, value: Any) -> Any:
+        if any(len(str(key)) > MAX_KEY_DIGITS for key in value or []):
+            raise forms.ValidationError(self.error_messages["invalid_list"], code="invalid_list")
+        return super().clean(value)
+
+
 class WorkFilesForm(forms.Form):
     """Files of evidence sets that go with a picture."""
 
-    chosen = forms.ModelMultipleChoiceField(EvidenceFile.objects.none(), label=_("Files of evidence sets"))
+    chosen = KeysField(EvidenceFile.objects.none(), label=_("Files of evidence sets"))
 
     def __init__(self, *args: Any, seller: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -376,8 +389,8 @@ class DeadlineForm(ZonedForm):
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}
-        by_rule = values.get("rule") and values.get("start")
-        if not by_rule and not (values.get("label") and values.get("due_at")):
+        given = ("start",) if values.get("rule") else ("label", "due_at")
+        if not all(values.get(name) for name in given):
             raise forms.ValidationError(
                 _("Choose a rule and when its clock starts, or say what is due and when."),
                 code="case.deadline_incomplete",

@@ -125,6 +125,10 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("The mail server does not answer."),
         _("Mails are not sent; every link can also be copied from a page."),
     ),
+    "health_decoding": (
+        _("This kernel confines the processes that open pictures less than it could."),
+        _("Their limits of time and memory hold all the same; Linux 6.12 or newer has both parts."),
+    ),
     "probe_not_verified": (
         _("The probe's evidence did not pass."),
         _("Run audit_log and stop registering until it passes."),

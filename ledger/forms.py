@@ -18,6 +18,7 @@ from ledger.models import DerivativeRole, PaperKind, PictureSource, RightKind
 from ledger.services.originals import Upload
 
 MAX_REQUEST_ID = 72  # the column holds 80; each file of a request adds its number
+MIB = 2**20
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -202,6 +203,30 @@ class ReviewForm(forms.Form):
 
 class BankForm(forms.Form):
     arrived_on = forms.DateField(label=_("Arrived on"), widget=forms.DateInput({"type": "date"}))
+
+
+class QuotaForm(forms.Form):
+    """What one seller may store. Empty takes the site's quota, 0 is no limit."""
+
+    mib = forms.IntegerField(min_value=0, max_value=2**30, required=False, label=_("MiB in all"))
+    files = forms.IntegerField(  # type: ignore[assignment]  # the class keeps no such attribute
+        min_value=0, max_value=10**9, required=False, label=_("Files a day")
+    )
+
+    @staticmethod
+    def prefix_of(seller: Seller) -> str:
+        """Many of these forms stand on one page."""
+        return f"quota-{seller.pk}"
+
+    @classmethod
+    def of(cls, seller: Seller) -> QuotaForm:
+        """The form with what counts for the seller now."""
+        mib = None if seller.max_bytes is None else seller.max_bytes // MIB
+        return cls(initial={"mib": mib, "files": seller.max_files_per_day}, prefix=cls.prefix_of(seller))
+
+    def max_bytes(self) -> int | None:
+        mib: int | None = self.cleaned_data["mib"]
+        return None if mib is None else mib * MIB
 
 
 class AttachForm(forms.Form):

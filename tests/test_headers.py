@@ -15,8 +15,8 @@ from ledger.accounts.models import Role, User
 from ledger.views import verify as verify_views
 from tests.factories import PASSWORD, make_member
 from tests.matrix.rows import ApiRow, LibraryRow, Row, StaffRow
+from tests.matrix.world import ROWS
 from tests.public_site import make_public
-from tests.test_matrix import ROWS
 
 
 @pytest.fixture

@@ -20,12 +20,9 @@ from ledger.accounts.models import Membership, Role, Scope, Seller, User
 from ledger.accounts.numbers import new_number, parse_number
 from ledger.accounts.permissions import PERMISSIONS
 from ledger.accounts.tokens import NEEDS, create_token
-from tests.factories import PASSWORD, make_member
-from tests.matrix import accounts, api, cases, compliance, ledger, library
-from tests.matrix.rows import EVERYBODY, OWNER, AnyRow, ApiRow, LibraryRow, Row, StaffRow, World
+from tests.matrix.rows import EVERYBODY, OWNER, ApiRow, LibraryRow, Row, StaffRow, World
+from tests.matrix.world import ROWS, TABLES, make_world
 
-TABLES = (ledger.ROWS, compliance.ROWS, cases.ROWS, accounts.ROWS, library.ROWS, api.ROWS)
-ROWS: dict[str, AnyRow] = {name: row for table in TABLES for name, row in table.items()}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ANONYMOUS, STRANGER, LONER = "anonymous", "another seller's owner", "person without a seller"
 SIGN_IN, PROFILE = "/accounts/login/", "/account/"
@@ -64,13 +61,8 @@ def test_exactly_the_public_rows_skip_the_sign_in():
 
 
 @pytest.fixture
-def world(log, seller, other_seller) -> World:
-    people = {str(role): make_member(f"{role}@example.org", seller, role) for role in Role}
-    stranger = make_member("stranger@example.org", other_seller, Role.OWNER)
-    loner = User.objects.create_user("loner@example.org", PASSWORD)
-    staff = make_member("staff@example.org", other_seller, Role.OWNER)
-    User.objects.filter(pk=staff.pk).update(is_site_staff=True)
-    return World(seller, people, other_seller, stranger, loner, staff)
+def world(log) -> World:
+    return make_world()
 
 
 def signed_in(user: User | None = None) -> Client:

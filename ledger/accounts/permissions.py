@@ -25,6 +25,7 @@ class Permission(StrEnum):
     MANAGE_TOKENS = "manage_tokens"  # keys for programs
     MANAGE_PAPERS = "manage_papers"  # documents that say who the seller is
     VIEW_ACCESS_LOG = "view_access_log"  # who downloaded what
+    VIEW_USAGE = "view_usage"  # how much is stored, and how much may be
     MANAGE_CASES = "manage_cases"  # see and do everything about complaints and defences
     HOLD = "hold"  # keep something from being erased
     ERASE = "erase"  # for good

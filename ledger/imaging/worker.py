@@ -21,10 +21,12 @@ from typing import Any
 from ledger.imaging import wire
 from ledger.imaging.errors import DecodeCrashed, DecodeMemory, ImagingError, OperationRefused, format_error
 from ledger.imaging.landlock import give_up_rights
+from ledger.imaging.seccomp import refuse_calls
 
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
 PARENT_POLL_S = 0.5
 OPENCV_NO_MEMORY = -4
+SOURCE_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH120, PTH100
 OPEN_FILES = 64  # the socket, one job, and what importing needs; no picture needs any
 
 Operation = Callable[[Sequence[bytes], dict[str, Any]], tuple[dict[str, Any], Sequence[bytes]]]
@@ -64,12 +66,24 @@ def _confine(parent: int, limits: Limits) -> None:
         libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         if limits.signal_on_parent_exit:
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    give_up_rights()
+    give_up_rights(_own_places(limits.prefixes), listed=[SOURCE_ROOT])
+    refuse_calls()
     _watch_parent(parent)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, OPEN_FILES))
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+
+
+def _own_places(prefixes: Sequence[str]) -> list[str]:
+    """Where Python, the libraries beside it and the packages of the operations are read from, links resolved too.
+
+    The checkout as a whole is not among them: data and keys may lie in it.
+    """
+    packages = {prefix.partition(".")[0] for prefix in ("ledger.", *prefixes)}
+    named = {*sys.path, sys.prefix, sys.base_prefix} - {"", SOURCE_ROOT}
+    named |= {os.path.join(SOURCE_ROOT, package) for package in packages}  # noqa: PTH118
+    return sorted({*named, *(os.path.realpath(path) for path in named)})
 
 
 def _watch_parent(parent: int) -> None:

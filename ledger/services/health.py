@@ -20,6 +20,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 from django_q.brokers import get_broker
 
+from ledger.imaging import landlock, seccomp
 from ledger.models import Job, JobState, TimestampToken, Witness
 from ledger.services import authorities, pulse
 from ledger.services.anchoring import unstamped_entries
@@ -224,6 +225,19 @@ def _redis() -> Part:
     return Part("redis", OK)
 
 
+def _decoding() -> Part:
+    """What the kernel takes away from the processes that open foreign bytes, beyond their limits of time and memory.
+
+    An old kernel is no fault that somebody could mend today: it is off, and says what is missing.
+    """
+    known = landlock.version()
+    there = [f"Landlock {known}"] if known else []
+    there += ["seccomp"] if seccomp.is_there() else []
+    missing = [name for name, found in (("Landlock", known), ("seccomp", seccomp.is_there())) if not found]
+    detail = ", ".join([*there, *(f"no {name}" for name in missing)])
+    return Part("decoding", OFF if missing else OK, "health_decoding" if missing else "", detail)
+
+
 def _mail() -> Part:
     if not settings.EMAIL_URL:
         return Part("mail", OFF, detail="no mail server is set up")
@@ -245,4 +259,5 @@ CHECKS: dict[str, Callable[[], Part]] = {
     "witnesses": _witnesses,
     "redis": _redis,
     "mail": _mail,
+    "decoding": _decoding,
 }

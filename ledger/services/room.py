@@ -64,12 +64,16 @@ def used_bytes(seller: Seller) -> int:
 
 def files_today(seller: Seller) -> int:
     """Files stored since midnight UTC, what the program makes of them (certificates, difference maps) included."""
-    midnight = datetime.combine(timezone.now().astimezone(UTC).date(), time(), UTC)
-    return Blob.objects.of(seller).filter(created_at__gte=midnight).count()
+    return Blob.objects.of(seller).filter(created_at__gte=midnight_utc()).count()
+
+
+def midnight_utc() -> datetime:
+    """When the day of the quotas began."""
+    return datetime.combine(timezone.now().astimezone(UTC).date(), time(), UTC)
 
 
 def set_quota(seller: Seller, *, max_bytes: int | None, max_files_per_day: int | None) -> None:
-    """The seller's own quota; None for the site's, 0 for no limit. For the operator of the machine."""
+    """The seller's own quota; None for the site's, 0 for no limit. Rights are the caller's business."""
     Seller.objects.filter(pk=seller.pk).update(max_bytes=max_bytes, max_files_per_day=max_files_per_day)
 
 

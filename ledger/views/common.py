@@ -22,6 +22,7 @@ from ledger.accounts.access import needs as needs
 from ledger.accounts.access import seller_of as seller_of
 from ledger.accounts.models import Seller
 from ledger.accounts.numbers import parse_number
+from ledger.accounts.permissions import require_staff
 from ledger.accounts.sign_ins import address_of
 from ledger.error_texts import error_text
 from ledger.services.access_log import record_access
@@ -51,6 +52,17 @@ def find_or_404(request: HttpRequest, queryset: Any, number: str) -> Any:
         raise PermissionDenied
     desk.turn_to(found.seller)
     return found
+
+
+def staff_only(view: View[P]) -> View[P]:
+    """Let a view run only for site staff, whatever sellers the person belongs to."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        require_staff(request.user)  # type: ignore[arg-type]
+        return view(request, *args, **kwargs)
+
+    return guarded
 
 
 def text_parameter(request: HttpRequest, name: str) -> str:

@@ -31,6 +31,7 @@ NAMES = {
     "witnesses": _("Witnesses"),
     "redis": _("Redis"),
     "mail": _("Mail"),
+    "decoding": _("Confined decoding"),
 }
 STATES = {OK: _("Works"), DEGRADED: _("Needs a look"), "down": _("Down"), "off": _("Not set up")}
 CHIPS = {OK: "passed", DEGRADED: "needs-you", "down": "failed", "off": "unknown"}

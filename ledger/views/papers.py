@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from functools import wraps
 from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from ledger.accounts.access import P, View, needs_recent_login
+from ledger.accounts.access import needs_recent_login
 from ledger.accounts.models import Seller
 from ledger.accounts.numbers import parse_number
-from ledger.accounts.permissions import Permission, require_staff
+from ledger.accounts.permissions import Permission
 from ledger.accounts.sign_ins import address_of
 from ledger.error_texts import error_text
 from ledger.forms import BankForm, PaperForm, ReviewForm
@@ -34,7 +32,16 @@ from ledger.services.papers import (
     tick_bank,
     tick_for_packets,
 )
-from ledger.views.common import Page, explain_trouble, find_or_404, needs, seller_of, send_file, text_parameter
+from ledger.views.common import (
+    Page,
+    explain_trouble,
+    find_or_404,
+    needs,
+    seller_of,
+    send_file,
+    staff_only,
+    text_parameter,
+)
 
 CHIPS = {PaperState.PENDING: "waiting", PaperState.APPROVED: "passed", PaperState.REFUSED: "failed"}
 
@@ -108,17 +115,6 @@ def paper_remove(request: HttpRequest, number: str) -> HttpResponse:
 
 
 # Site staff ------------------------------------------------------------------------------------------------------
-
-
-def staff_only(view: View[P]) -> View[P]:
-    """Let a view run only for site staff, whatever sellers the person belongs to."""
-
-    @wraps(view)
-    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        require_staff(_person(request))
-        return view(request, *args, **kwargs)
-
-    return guarded
 
 
 @never_cache

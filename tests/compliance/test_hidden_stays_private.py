@@ -18,7 +18,7 @@ from ledger.services.evidence import evidence_zip
 from tests import test_matrix
 from tests.compliance.check_pairs import HIDDEN, checked
 from tests.compliance.listings import ask, found, work
-from tests.test_matrix import ROWS
+from tests.matrix.world import ROWS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("log")]
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from tests import test_matrix
 from tests.matrix.rows import OWNER, Row
-from tests.test_matrix import ROWS
+from tests.matrix.world import ROWS
 
 PAGES = sorted(name for name, row in ROWS.items() if isinstance(row, Row) and row.answers.get("GET") == 200)
 

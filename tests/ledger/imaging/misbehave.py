@@ -1,5 +1,6 @@
 """Operations that go wrong on purpose, run in a real child by test_sandbox.py."""
 
+import ctypes
 import os
 import signal
 import socket
@@ -103,6 +104,8 @@ def escape_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
         "connect": lambda: socket.create_connection(("127.0.0.1", params["port"]), timeout=5).close(),
         "listen": lambda: socket.socket().bind(("127.0.0.1", 0)),
         "signal": lambda: os.kill(os.getppid(), 0),
+        "read": lambda: open(path, "rb").read(),  # noqa: PTH123, SIM115
+        "list": lambda: os.listdir(os.path.dirname(path)),  # noqa: PTH208, PTH120
     }
     for name, attempt in attempts.items():
         try:
@@ -116,3 +119,30 @@ def escape_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
 def become_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
     """Another program in the place of the child."""
     os.execv("/bin/true", ["true"])  # noqa: S606
+
+
+def call_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
+    """System calls by their numbers with harmless arguments; the error of each comes back, 0 for none."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    errors = {}
+    for name, number in params["numbers"].items():
+        ctypes.set_errno(0)
+        libc.syscall(number, *([ctypes.c_long(-1)] * 6))
+        errors[name] = ctypes.get_errno()
+    return {"errors": errors}, []
+
+
+def thread_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
+    """Threads start, and this process may still end itself loudly."""
+    done: list[int] = []
+    thread = threading.Thread(target=lambda: done.append(1))
+    thread.start()
+    thread.join()
+    os.kill(os.getpid(), 0)
+    return {"done": len(done)}, []
+
+
+def fork_task(blobs: Sequence[bytes], params: dict[str, Any]) -> Answer:
+    if os.fork() == 0:
+        os._exit(0)
+    return {}, []

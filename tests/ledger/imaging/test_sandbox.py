@@ -1,8 +1,10 @@
 """The limited child: every way it can be lost is provoked for real, and the next job still works."""
 
+import errno
 import json
 import multiprocessing
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from ledger.imaging import landlock
+from ledger.imaging import landlock, seccomp
 from ledger.imaging.errors import (
     CorruptPixels,
     DecodeCrashed,
@@ -175,6 +177,51 @@ def test_the_child_can_change_reach_and_signal_nothing(tmp_path):
 def test_the_child_cannot_become_another_program():
     with small_pool() as fresh, pytest.raises(DecodeCrashed, match="PermissionError"):
         fresh.run(HERE + "become_task")
+
+
+def test_the_child_reads_its_program_and_nobodys_files(tmp_path):
+    """Neither in the test's folder nor in the checkout, where data and keys lie unless somebody moves them."""
+    with small_pool() as fresh:
+        for path in (tmp_path / "storage.key", ROOT / "pyproject.toml"):
+            if landlock.version() and not path.is_file():
+                path.write_bytes(b"secret")
+            worked = fresh.run(HERE + "escape_task", [], {"path": str(path), "port": 9}).values["worked"]
+            assert "read" not in worked or not landlock.version()
+        assert fresh.run(ANALYSE, [images.jpeg_bytes(images.product_photo(1))], {}).values
+
+
+@pytest.mark.skipif(not seccomp.is_there(), reason="needs a kernel with seccomp, on x86_64 or aarch64")
+def test_the_child_is_refused_the_calls_that_lead_out():
+    machine = seccomp.architecture()
+    with small_pool() as fresh:
+        numbers = seccomp.REFUSED[machine]
+        errors = fresh.run(HERE + "call_task", [], {"numbers": numbers}).values["errors"]
+        assert errors == dict.fromkeys(numbers, errno.EPERM)
+        clone3 = {"clone3": seccomp.CLOSER[machine]["clone3"]}
+        assert fresh.run(HERE + "call_task", [], {"numbers": clone3}).values["errors"] == {"clone3": errno.ENOSYS}
+        assert fresh.run(HERE + "thread_task").values == {"done": 1}
+        with pytest.raises(DecodeCrashed, match="PermissionError"):
+            fresh.run(HERE + "fork_task")
+
+
+def test_the_filter_knows_each_call_by_the_kernels_own_number():
+    """Against the headers of this machine, where they are installed."""
+    headers = {
+        seccomp.X86_64: Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
+        seccomp.AARCH64: Path("/usr/include/asm-generic/unistd.h"),
+    }
+    for machine, path in headers.items():
+        if not path.is_file():
+            continue
+        known = dict(re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", path.read_text()))
+        ours = seccomp.REFUSED[machine] | seccomp.CLOSER[machine]
+        assert {name: number for name, number in ours.items() if int(known.get(name, number)) != number} == {}
+
+
+def test_on_another_kind_of_machine_nothing_is_filtered(monkeypatch):
+    monkeypatch.setattr(seccomp, "MACHINES", {})
+    assert not seccomp.is_there()
+    assert not seccomp.refuse_calls()
 
 
 def test_without_landlock_the_other_limits_hold(monkeypatch):

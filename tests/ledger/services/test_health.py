@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
+from ledger.imaging import landlock, seccomp
 from ledger.models import Job, LogHead
 from ledger.services import health, pulse
 from ledger.services.anchoring import stamp
@@ -53,7 +54,22 @@ def test_a_fresh_site_with_workers_is_ok(log):
     all_alive()
     found = health.look()
     assert found.is_ok, found.to_dict()
-    assert {p.name for p in found.parts if p.state == health.OFF} == {"outside_time", "witnesses", "redis", "mail"}
+    assert {p.name for p in found.parts if p.state == health.OFF} - {"decoding"} == {
+        "outside_time",
+        "witnesses",
+        "redis",
+        "mail",
+    }
+
+
+def test_a_kernel_that_confines_less_is_told_and_is_no_fault(log, monkeypatch):
+    all_alive()
+    monkeypatch.setattr(landlock, "CREATE_RULESET", 10_000)  # a system call that no kernel has
+    monkeypatch.setattr(seccomp, "MACHINES", {})
+    found = part("decoding")
+    assert (found.state, found.code) == (health.OFF, "health_decoding")
+    assert found.detail == "no Landlock, no seccomp"
+    assert health.look().is_ok
 
 
 def test_no_worker_was_ever_seen(log):
