@@ -101,7 +101,7 @@ EMAIL_USE_SSL = MAIL.use_ssl
 EMAIL_USE_TLS = MAIL.use_tls
 FILE_UPLOAD_HANDLERS = [
     "ledger.uploads.CappedUploadHandler",
-    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+    "ledger.uploads.SpoolUploadHandler",
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 INSTALLED_APPS = [

@@ -53,11 +53,15 @@ def archive_kind(name: str, data: bytes) -> str:
     return WARC if lower.endswith((".warc", ".warc.gz")) and data.startswith((b"WARC/", b"\x1f\x8b")) else ""
 
 
-def read_shots(data: bytes, kind: str) -> Iterator[Shot]:
-    """The pictures of an archive in their order; the same archive gives the same. WebArchiveError where it is broken."""
+def read_shots(source: bytes | IO[bytes], kind: str) -> Iterator[Shot]:
+    """The pictures of an archive in their order, one in memory at a time; the same archive gives the same.
+
+    WebArchiveError where it is broken. A file is read from its beginning and stays open.
+    """
+    file: IO[bytes] = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         budget = _Budget()
-        for stream in _streams(data, kind):
+        for stream in _streams(file, kind):
             yield from _shots(stream, budget)
     except FAULTS as error:
         raise WebArchiveError(f"{type(error).__name__}: {error}"[:200]) from error
@@ -101,11 +105,27 @@ class _Budget:
             raise FeedTooLargeError(f"more than {MAX_RECORDS} records")
 
 
-def _streams(data: bytes, kind: str) -> Iterator[IO[bytes]]:
+class _Lent(io.RawIOBase):
+    """A file that stays open although its reader is done with it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        found = self._file.read(len(buffer))
+        buffer[: len(found)] = found
+        return len(found)
+
+
+def _streams(file: IO[bytes], kind: str) -> Iterator[IO[bytes]]:
     if kind == WARC:
-        yield _unpacked(io.BytesIO(data))
+        file.seek(0)
+        yield _unpacked(_Lent(file))
         return
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+    with zipfile.ZipFile(file) as archive:
         members = [info for info in archive.infolist() if info.filename.startswith("archive/")]
         if len(members) > MAX_MEMBERS:
             raise FeedTooLargeError(f"more than {MAX_MEMBERS} parts")

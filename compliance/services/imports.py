@@ -6,14 +6,14 @@ job that is on its way meanwhile finds the place taken and ends. What is half-wa
 
 from __future__ import annotations
 
+import io
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import Any
+from typing import IO, Any
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -22,7 +22,7 @@ from compliance.catalogues.feed import Feed, FeedRow, feed_of_table
 from compliance.catalogues.mapping import check_mapping, guess_mapping, signature
 from compliance.catalogues.names import feed_of_names
 from compliance.catalogues.tables import MAX_FILE_BYTES, ZIP_MAGIC, Table, read_table, table_kind
-from compliance.catalogues.warc import archive_kind, feed_of_shots, read_shots
+from compliance.catalogues.warc import WACZ, WARC, Shot, archive_kind, feed_of_shots, read_shots
 from compliance.models import ImportProblem, ImportRun, ImportState, SourceMapping
 from compliance.services.catalogues import (
     LONGEST_NAME,
@@ -41,7 +41,7 @@ from ledger.admission.archives import open_directory
 from ledger.admission.verdict import FileRefused
 from ledger.models import Blob
 from ledger.services.archives import Member, pictures_in, unpack
-from ledger.services.blobs import BlobUnreadableError, destroy_keys, read_blob, remove_files, seal_files
+from ledger.services.blobs import BlobUnreadableError, destroy_keys, open_blob, remove_files, seal_large_upload
 from ledger.services.job_context import JobError
 from ledger.services.jobs import REQUEUABLE, UNFINISHED, enqueue_job, requeue_job
 
@@ -50,6 +50,7 @@ ZIP = "zip"
 MAX_ARCHIVE_BYTES = 512 * 2**20
 MAX_MEMBERS = 100_000  # a row each
 PREVIEW_ROWS = 8
+HEAD_BYTES = 8  # enough to tell kinds of file apart
 TAKEN = "import.taken"
 Progress = Callable[[int, int, str], None]
 
@@ -77,17 +78,18 @@ class Preview:
 # Sending and columns ---------------------------------------------------------------------------------------------
 
 
-def start_import(*, actor: User | None, seller: Seller, file_name: str, content: bytes, name: str = "") -> ImportRun:
+def start_import(*, actor: User | None, seller: Seller, file_name: str, file: IO[bytes], name: str = "") -> ImportRun:
     """Seal a file as the draft of an import and guess what its columns mean, as said last for such a file.
 
-    Raises FeedError for what no catalogue comes in, and FileRefused for an archive that cannot be taken.
+    The file is read a piece at a time, a table excepted. Raises FeedError for what no catalogue comes in, FileRefused for
+    an archive that cannot be taken, and NoRoomError.
     """
     require_permission(actor, seller, Permission.IMPORT_CATALOGUE)
-    kind, table_name, table, total = _look_into(file_name, content)
+    kind, table_name, table, total = _look_into(file_name, file)
     header = list(table.header) if table else []
     known = SourceMapping.objects.of(seller).filter(signature=signature(header)).first() if header else None
     stem = PurePosixPath(file_name.replace("\\", "/")).name.rsplit(".", 1)[0]
-    (blob,) = seal_files(seller=seller, contents=[content])
+    blob = seal_large_upload(seller=seller, file=file)
     with transaction.atomic():
         blob.save(force_insert=True)
         run: ImportRun = ImportRun.objects.create(
@@ -105,21 +107,25 @@ def start_import(*, actor: User | None, seller: Seller, file_name: str, content:
     return run
 
 
-def _look_into(file_name: str, content: bytes) -> tuple[str, str, Table | None, int]:
+def _look_into(file_name: str, file: IO[bytes]) -> tuple[str, str, Table | None, int]:
     """Kind, name of the table inside a ZIP, the table, number of rows or pictures."""
-    if kind := table_kind(file_name, content):
-        table = _table(content, kind)
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    if kind := table_kind(file_name, head):
+        file.seek(0)
+        table = _table(file.read(MAX_FILE_BYTES + 1), kind)
         return kind, "", table, len(table.rows)
-    if len(content) > MAX_ARCHIVE_BYTES:
-        raise FeedTooLargeError(f"{len(content)} bytes, {MAX_ARCHIVE_BYTES} are allowed")
-    if kind := archive_kind(file_name, content):
-        total = len(feed_of_shots(read_shots(content, kind)).rows)
+    if size > MAX_ARCHIVE_BYTES:
+        raise FeedTooLargeError(f"{size} bytes, {MAX_ARCHIVE_BYTES} are allowed")
+    if kind := archive_kind(file_name, head):
+        total = len(feed_of_shots(read_shots(file, kind)).rows)
         if not total:
             raise FeedEmptyError("no picture")
         return kind, "", None, total
-    if not content.startswith(b"PK"):
+    if not head.startswith(b"PK"):
         raise FeedKindError(file_name[-80:])
-    with open_directory(content, MAX_MEMBERS) as archive:
+    with open_directory(file, MAX_MEMBERS) as archive:
         members = pictures_in(archive)
         found = _inner_table(archive, members)
         total = len(found[1].rows) if found else len(feed_of_names([one.path for one in members]).rows)
@@ -324,20 +330,28 @@ def _feed(run: ImportRun, mapping: Mapping[str, int]) -> Iterator[tuple[Feed, Re
     """The rows of the stored file, and how their pictures are read, while the file is open."""
     if run.blob is None:
         raise ImportStateError(run.state)
-    content = read_blob(run.blob)
-    if run.kind not in (ZIP, "warc", "wacz"):
-        yield _mapped(_table(content, run.kind), mapping), _addresses_only
-        return
-    if run.kind != ZIP:
-        shots = {shot.name: shot.content for shot in read_shots(content, run.kind)}
-        yield feed_of_shots(read_shots(content, run.kind)), _reader(shots.get)
-        return
-    with open_directory(content, MAX_MEMBERS) as archive:
-        members = {member.path: member for member in pictures_in(archive)}
-        found = _inner_table(archive, list(members.values())) if run.table_name else None
-        feed = _mapped(found[1], mapping) if found else feed_of_names(list(members))
-        folder = run.table_name.rpartition("/")[0]
-        yield feed, _reader(lambda name: _member(archive, members, folder, name))
+    with open_blob(run.blob) as file:
+        if run.kind in (WARC, WACZ):
+            feed = feed_of_shots(read_shots(file, run.kind))
+            yield feed, _reader(_in_order(read_shots(file, run.kind)))
+        elif run.kind == ZIP:
+            with open_directory(file, MAX_MEMBERS) as archive:
+                yield _zipped(run, archive, mapping)
+        else:
+            yield _mapped(_table(file.read(), run.kind), mapping), _addresses_only
+
+
+def _zipped(run: ImportRun, archive: zipfile.ZipFile, mapping: Mapping[str, int]) -> tuple[Feed, ReadPicture]:
+    members = {member.path: member for member in pictures_in(archive)}
+    found = _inner_table(archive, list(members.values())) if run.table_name else None
+    feed = _mapped(found[1], mapping) if found else feed_of_names(list(members))
+    folder = run.table_name.rpartition("/")[0]
+    return feed, _reader(lambda name: _member(archive, members, folder, name))
+
+
+def _in_order(shots: Iterator[Shot]) -> Callable[[str], bytes | None]:
+    """Pictures of an archive that can only be read from its beginning, asked for in the order in which they lie in it."""
+    return lambda name: next((shot.content for shot in shots if shot.name == name), None)
 
 
 def _mapped(table: Table, mapping: Mapping[str, int]) -> Feed:
@@ -367,11 +381,6 @@ def _member(archive: zipfile.ZipFile, members: Mapping[str, Member], folder: str
     name = name.removeprefix("./")
     member = members.get(f"{folder}/{name}" if folder else name) or members.get(name)
     return unpack(archive, member.info) if member else None
-
-
-def max_upload_bytes(file_name: str) -> int:
-    """How much of a file of that name is worth reading."""
-    return MAX_FILE_BYTES if table_kind(file_name, ZIP_MAGIC) else max(MAX_ARCHIVE_BYTES, settings.UPLOAD_MAX_BYTES)
 
 
 def mapping_of(values: Mapping[str, Any]) -> dict[str, int]:

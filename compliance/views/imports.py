@@ -22,7 +22,6 @@ from compliance.services.imports import (
     confirm_import,
     discard_import,
     mapping_of,
-    max_upload_bytes,
     preview,
     retry_import,
     start_import,
@@ -73,13 +72,12 @@ def import_new(request: HttpRequest) -> HttpResponse:
     form = ImportForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         file = form.cleaned_data["file"]
-        name = file.name or ""
         try:
             run = start_import(
                 actor=request.user,  # type: ignore[arg-type]
                 seller=seller_of(request),
-                file_name=name,
-                content=file.read(max_upload_bytes(name) + 1),
+                file_name=file.name or "",
+                file=file,
                 name=form.cleaned_data["name"],
             )
         except (FeedError, FileRefused) as error:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import PurePosixPath
 from struct import Struct
+from typing import IO
 
 from ledger.admission.kinds import ZIP_MAGICS
 from ledger.admission.verdict import FileRefused
@@ -77,23 +78,38 @@ def admit_archive(data: bytes, clock: Callable[[], float] = time.process_time) -
         return _count_contents(archive, clock)
 
 
-def open_directory(data: bytes, max_members: int = MAX_MEMBERS) -> zipfile.ZipFile:
-    """The archive, once its directory and local headers are within the limits; FileRefused names the first that is not."""
-    if data.count(DIRECTORY_MAGIC) > max_members:  # before millions of records are read into memory
+def open_directory(source: bytes | IO[bytes], max_members: int = MAX_MEMBERS) -> zipfile.ZipFile:
+    """The archive, once its directory and local headers are within the limits; FileRefused names the first that is not.
+
+    A file stays open, and is read where the archive says and nowhere else at a time.
+    """
+    file: IO[bytes] = io.BytesIO(source) if isinstance(source, bytes) else source
+    if _directory_records(file) > max_members:  # before millions of records are read into memory
         raise FileRefused("zip_too_many", f"> {max_members}")
     try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
+        archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OSError, UnicodeError) as error:
         raise FileRefused("corrupt_zip", str(error)[:120]) from error
     try:
-        _check_members(data, archive.infolist())
+        _check_members(file, archive.infolist())
     except FileRefused:
         archive.close()
         raise
     return archive
 
 
-def _check_members(data: bytes, members: list[zipfile.ZipInfo]) -> None:
+def _directory_records(file: IO[bytes]) -> int:
+    """How many records the directory may have at most, counted by their first bytes wherever they stand."""
+    file.seek(0)
+    count, kept = 0, b""
+    while chunk := file.read(CHUNK):
+        chunk = kept + chunk
+        count += chunk.count(DIRECTORY_MAGIC)
+        kept = chunk[1 - len(DIRECTORY_MAGIC) :]
+    return count
+
+
+def _check_members(file: IO[bytes], members: list[zipfile.ZipInfo]) -> None:
     if not members:
         raise FileRefused("zip_empty")
     for member in members:
@@ -103,7 +119,7 @@ def _check_members(data: bytes, members: list[zipfile.ZipInfo]) -> None:
     if len(set(names)) != len(names):
         raise FileRefused("duplicate_member")
     _check_sizes(members)
-    _check_spans(data, members)
+    _check_spans(file, members)
 
 
 def _label(name: str) -> str:
@@ -146,23 +162,23 @@ def _check_sizes(members: list[zipfile.ZipInfo]) -> None:
             raise FileRefused("zip_ratio", _label(member.filename))
 
 
-def _check_spans(data: bytes, members: list[zipfile.ZipInfo]) -> None:
+def _check_spans(file: IO[bytes], members: list[zipfile.ZipInfo]) -> None:
     """Every member has bytes of its own, behind a local header that says what the directory says."""
     _refuse_overlap(
         [(member.header_offset, member.header_offset + LOCAL.size + member.compress_size) for member in members]
     )
-    spans = []
+    spans, end = [], file.seek(0, io.SEEK_END)
     for member in members:
         start = member.header_offset
-        header = data[start : start + LOCAL.size] if start >= 0 else b""
+        header = _read_at(file, start, LOCAL.size) if start >= 0 else b""
         if len(header) < LOCAL.size or not header.startswith(LOCAL_MAGIC):
             raise FileRefused("corrupt_zip", "local header")
         _, _, flags, method, _, _, _, packed, unpacked, name_bytes, extra_bytes = LOCAL.unpack(header)
         body = start + LOCAL.size + name_bytes + extra_bytes
-        name = data[start + LOCAL.size : start + LOCAL.size + name_bytes]
+        name = file.read(name_bytes)
         if flags & ENCRYPTED:
             raise FileRefused("encrypted", _label(member.filename))
-        if method != member.compress_type or name != _name_bytes(member) or body + member.compress_size > len(data):
+        if method != member.compress_type or name != _name_bytes(member) or body + member.compress_size > end:
             raise FileRefused("corrupt_zip", "local header")
         # Sizes behind the data, and those of ZIP64, are not told here.
         is_told = not flags & SIZES_FOLLOW and LARGE not in (packed, unpacked)
@@ -170,6 +186,11 @@ def _check_spans(data: bytes, members: list[zipfile.ZipInfo]) -> None:
             raise FileRefused("zip_size_mismatch", _label(member.filename))
         spans.append((start, body + member.compress_size))
     _refuse_overlap(spans)
+
+
+def _read_at(file: IO[bytes], place: int, count: int) -> bytes:
+    file.seek(place)
+    return file.read(count)
 
 
 def _refuse_overlap(spans: list[tuple[int, int]]) -> None:

@@ -7,6 +7,7 @@ here, not extracted again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -104,8 +105,8 @@ def extract(pixels: NDArray[np.uint8], profile: Profile) -> Features:
 def extract_grey(grey: Grey, profile: Profile) -> Features:
     """The features of a working frame that grey_frame made; the same pixels give the same bytes."""
     height, width = grey.shape
-    spots, raw = _sift(profile.pool).detectAndCompute(grey, None)
-    if raw is None or not spots:
+    spots = _sift(profile.pool).detect(grey, None)
+    if not spots:
         return Features(np.zeros((0, 4), np.float32), np.zeros((0, DIMENSIONS), np.uint8), width, height)
     table = np.array([(*spot.pt, spot.size, spot.angle, spot.response) for spot in spots], np.float64)
     table[:, :2] -= OPENCV_SHIFT
@@ -113,7 +114,28 @@ def extract_grey(grey: Grey, profile: Profile) -> Features:
     # Equal strengths are ordered by place: OpenCV's own order among them is an accident of its sorting.
     order = np.lexsort((*geometry.T[::-1], -table[:, 4]))
     order = order[_fair_order(geometry[order], width, height)[: profile.limit]]
-    return Features(geometry[order], root_sift(raw[order]), width, height)
+    return Features(geometry[order], root_sift(_describe(grey, profile, spots, order)), width, height)
+
+
+def _describe(grey: Grey, profile: Profile, spots: Sequence[Any], order: NDArray[np.intp]) -> NDArray[Any]:
+    """SIFT histograms (n, 128) of the chosen spots alone: three quarters of the time for all of them would be for nothing.
+
+    OpenCV begins its pyramid at the finest octave among the spots it is given. Where none of the chosen lies in the
+    enlarged one, describing them alone would be of other pixels, so all are described as they were found.
+    """
+    chosen = [spots[place] for place in order.tolist()]
+    sift = _sift(profile.pool)
+    if any(_octave(spot) < 0 for spot in chosen):
+        _, raw = sift.compute(grey, chosen)
+        return np.asarray(raw)
+    _, raw = sift.detectAndCompute(grey, None)
+    return np.asarray(raw[order])
+
+
+def _octave(spot: Any) -> int:
+    """OpenCV packs it into the lowest byte, -1 being the picture enlarged twofold."""
+    octave = int(spot.octave) & 255
+    return octave - 256 if octave > 127 else octave
 
 
 def _fair_order(geometry: Floats32, width: int, height: int) -> NDArray[np.intp]:

@@ -6,14 +6,16 @@ and everything derived from it, wherever copies of the files are. Nothing is sha
 
 from __future__ import annotations
 
+import io
 import secrets
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -22,9 +24,17 @@ from django.db import transaction
 
 from ledger.accounts.models import Seller
 from ledger.models import Blob
-from ledger.services.files import make_directories, sync_directory, write_all_durably, write_quickly
+from ledger.services.files import (
+    make_directories,
+    sync_directory,
+    write_all_durably,
+    write_pieces_durably,
+    write_quickly,
+)
 from ledger.services.keys import begin_storage_rotation, end_storage_rotation, old_storage_key, storage_key
 from ledger.services.room import disk_full_by_name, require_disk, require_quota
+from ledger.services.sealed_pieces import MAGIC as PIECES_MAGIC
+from ledger.services.sealed_pieces import SealedPieces, seal_pieces
 
 NONCE_BYTES = 12
 MAGIC = b"OMB1"
@@ -113,6 +123,42 @@ def seal_files(*, seller: Seller, contents: Sequence[bytes]) -> list[Blob]:
     return blobs
 
 
+def seal_large_upload(*, seller: Seller, file: IO[bytes]) -> Blob:
+    """seal_uploads() of one file that may be larger than memory: it is read, encrypted and written a piece at a time."""
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    require_quota(seller, [size])
+    require_disk(size)
+    key = AESGCM.generate_key(256)
+    blob = Blob(id=_new_id(), seller=seller, size_bytes=size)
+    blob.wrapped_key = _encrypt(storage_key(), key, _associated(blob, "key"))
+    with disk_full_by_name():
+        make_directories(_folder(blob))
+        write_pieces_durably(_path(blob), seal_pieces(key, file, _associated(blob, "")))
+    return blob
+
+
+@contextmanager
+def open_blob(blob: Blob) -> Iterator[IO[bytes]]:
+    """The exact bytes as a file to be read from any place; of a large upload a megabyte is in memory at a time.
+
+    BlobUnreadableError where it is missing, or from inside the block where bytes that are read were changed.
+    """
+    try:
+        stored = _path(blob).open("rb")
+    except FileNotFoundError:
+        raise BlobUnreadableError("the stored file is missing") from None
+    with stored:
+        if stored.read(len(PIECES_MAGIC)) != PIECES_MAGIC:
+            yield io.BytesIO(read_blob(blob))
+            return
+        try:
+            with io.BufferedReader(SealedPieces(_object_key(blob), stored, _associated(blob, ""))) as plain:
+                yield plain
+        except InvalidTag:
+            raise BlobUnreadableError("the stored bytes were changed") from None
+
+
 def read_blob(blob: Blob) -> bytes:
     """The exact bytes that were sealed, or BlobUnreadableError."""
     return read_part(blob, "")
@@ -129,6 +175,9 @@ def read_part(blob: Blob, part: str) -> bytes:
         data = _path(blob, part).read_bytes()
     except FileNotFoundError:
         raise BlobUnreadableError("the stored file is missing") from None
+    if data[: len(PIECES_MAGIC)] == PIECES_MAGIC:
+        with open_blob(blob) as file:
+            return file.read()
     return _decrypt(_object_key(blob), data, _associated(blob, part))
 
 

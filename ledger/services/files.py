@@ -53,15 +53,26 @@ def write_all_durably(files: Iterable[tuple[Path, bytes]], mode: int = 0o600) ->
         sync_directory(folder)
 
 
+def write_pieces_durably(path: Path, pieces: Iterable[bytes], mode: int = 0o600) -> None:
+    """Replace one file in an existing folder by pieces that come one after the other; durable on return."""
+    _replace(path, pieces, mode, sync=True)
+    sync_directory(path.parent)
+
+
 def write_quickly(path: Path, data: bytes, mode: int = 0o600, *, sync: bool = False) -> None:
     """Replace one file in one step; without sync only for what can be computed again."""
+    _replace(path, [data], mode, sync=sync)
+
+
+def _replace(path: Path, pieces: Iterable[bytes], mode: int, *, sync: bool) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(descriptor, "wb", buffering=0) as file:
-            view = memoryview(data)
-            while view:
-                view = view[file.write(view) :]
+            for piece in pieces:
+                view = memoryview(piece)
+                while view:
+                    view = view[file.write(view) :]
             if sync:
                 os.fsync(file.fileno())
         temporary.replace(path)

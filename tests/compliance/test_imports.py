@@ -5,9 +5,12 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import random
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -54,7 +57,7 @@ def feed_zip(*rows, pictures=PICTURES) -> bytes:
 
 
 def imported(seller, file_name: str, content: bytes, **options) -> ImportRun:
-    run = start_import(actor=None, seller=seller, file_name=file_name, content=content)
+    run = start_import(actor=None, seller=seller, file_name=file_name, file=io.BytesIO(content))
     confirm_import(actor=None, run=run, mapping=run.mapping, name=options.pop("name", "feed"), **options)
     return run_import(run.pk)
 
@@ -175,7 +178,7 @@ def test_pictures_of_a_web_archive_belong_to_the_page_before_them(seller, name, 
 )
 def test_what_cannot_be_imported_is_named_and_nothing_is_kept(seller, name, content, code):
     with pytest.raises(FeedError) as refused:
-        start_import(actor=None, seller=seller, file_name=name, content=content)
+        start_import(actor=None, seller=seller, file_name=name, file=io.BytesIO(content))
     assert refused.value.code == code
     assert not ImportRun.objects.exists()
 
@@ -226,7 +229,7 @@ def test_a_copy_whose_listing_is_back_waits_for_somebody_again(seller, alice):
 def test_an_import_that_dies_goes_on_and_loses_or_doubles_nothing(seller, monkeypatch, dies_at):
     monkeypatch.setattr(catalogues, "BATCH_FILES", 1)
     run = start_import(
-        actor=None, seller=seller, file_name="feed.zip", content=feed_zip(*ROWS, ROWS[0] | {"image": "no.jpg"})
+        actor=None, seller=seller, file_name="feed.zip", file=io.BytesIO(feed_zip(*ROWS, ROWS[0] | {"image": "no.jpg"}))
     )
     confirm_import(actor=None, run=run, mapping=run.mapping, name="feed")
     with monkeypatch.context() as patch:
@@ -255,7 +258,7 @@ def _die_inside(patch: pytest.MonkeyPatch, at: int) -> None:
 
 def test_a_second_worker_finds_the_place_taken(seller, monkeypatch):
     monkeypatch.setattr(catalogues, "BATCH_FILES", 1)
-    run = start_import(actor=None, seller=seller, file_name="feed.zip", content=feed_zip(*ROWS))
+    run = start_import(actor=None, seller=seller, file_name="feed.zip", file=io.BytesIO(feed_zip(*ROWS)))
     confirm_import(actor=None, run=run, mapping=run.mapping, name="feed")
     read = catalogues.import_rows
 
@@ -272,7 +275,10 @@ def test_a_second_worker_finds_the_place_taken(seller, monkeypatch):
 
 
 def test_two_imports_into_one_catalogue_keep_each_row_once(seller):
-    runs = [start_import(actor=None, seller=seller, file_name="feed.zip", content=feed_zip(*ROWS)) for _ in range(2)]
+    runs = [
+        start_import(actor=None, seller=seller, file_name="feed.zip", file=io.BytesIO(feed_zip(*ROWS)))
+        for _ in range(2)
+    ]
     for run in runs:
         confirm_import(actor=None, run=run, mapping=run.mapping, name="feed")
     done = [run_import(run.pk) for run in runs]
@@ -281,7 +287,7 @@ def test_two_imports_into_one_catalogue_keep_each_row_once(seller):
 
 
 def test_a_stopped_import_goes_on_when_asked(seller, ivan):
-    run = start_import(actor=ivan, seller=seller, file_name="feed.zip", content=feed_zip(*ROWS))
+    run = start_import(actor=ivan, seller=seller, file_name="feed.zip", file=io.BytesIO(feed_zip(*ROWS)))
     confirm_import(actor=ivan, run=run, mapping=run.mapping, name="feed")
     run_import(run.pk, cancelled=lambda: True)
     Job.objects.update(state=JobState.CANCELLED)
@@ -296,10 +302,10 @@ def test_a_stopped_import_goes_on_when_asked(seller, ivan):
 
 def test_columns_are_guessed_corrected_and_remembered(seller, ivan):
     content = "商品编号,Bild,标题\nA1,https://shop.example.com/1.jpg,红\n".encode()
-    run = start_import(actor=ivan, seller=seller, file_name="one.csv", content=content)
+    run = start_import(actor=ivan, seller=seller, file_name="one.csv", file=io.BytesIO(content))
     assert run.mapping == {"product_id": 0, "title": 2}
     confirm_import(actor=ivan, run=run, mapping={"product_id": 0, "image": 1}, name="Weekly")
-    again = start_import(actor=ivan, seller=seller, file_name="two.csv", content=content)
+    again = start_import(actor=ivan, seller=seller, file_name="two.csv", file=io.BytesIO(content))
     assert (again.mapping, again.name) == ({"product_id": 0, "image": 1}, "Weekly")
 
 
@@ -322,7 +328,7 @@ def test_a_preview_writes_nothing_and_the_page_leads_through(client_of, ivan, se
 
 
 def test_a_draft_can_be_thrown_away_with_its_file(seller, ivan):
-    run = start_import(actor=ivan, seller=seller, file_name="feed.zip", content=feed_zip(*ROWS))
+    run = start_import(actor=ivan, seller=seller, file_name="feed.zip", file=io.BytesIO(feed_zip(*ROWS)))
     discard_import(actor=ivan, run=run)
     run.refresh_from_db()
     assert (run.state, run.blob) == (ImportState.CANCELLED, None)
@@ -330,7 +336,7 @@ def test_a_draft_can_be_thrown_away_with_its_file(seller, ivan):
 
 def test_an_operator_imports_nothing(seller, olga):
     with pytest.raises(PermissionDenied):
-        start_import(actor=olga, seller=seller, file_name="feed.zip", content=feed_zip(*ROWS))
+        start_import(actor=olga, seller=seller, file_name="feed.zip", file=io.BytesIO(feed_zip(*ROWS)))
 
 
 # Addresses -------------------------------------------------------------------------------------------------------
@@ -372,3 +378,57 @@ def test_the_same_feed_again_fetches_nothing_twice(seller):
         imported(seller, "feed.csv", content)
         fetch_remote(seller=seller, fetch=fetching(server))
         assert server.connections == 1
+
+
+# Files larger than memory ----------------------------------------------------------------------------------------
+
+MEGABYTE = 1 << 20
+
+
+def write_large_feed(path: Path) -> None:
+    """48 MB: three rows with pictures, and 45 pictures of the supplier that no row names."""
+    noise = random.Random(1).randbytes(MEGABYTE)
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(45):
+            archive.writestr(f"shop/more/{number}.jpg", noise)
+        for name, content in PICTURES.items():
+            archive.writestr(f"shop/{name}", content)
+        archive.writestr("shop/feed.csv", feed_bytes(*ROWS))
+
+
+def test_a_large_file_is_never_in_memory_as_a_whole(seller, tmp_path):
+    path = tmp_path / "feed.zip"
+    write_large_feed(path)
+    tracemalloc.start()
+    try:
+        with path.open("rb") as file:
+            run = start_import(actor=None, seller=seller, file_name="feed.zip", file=file)
+        confirm_import(actor=None, run=run, mapping=run.mapping, name="feed")
+        done = run_import(run.pk)
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert done.counts == {"imported": 3}
+    assert path.stat().st_size > 45 * MEGABYTE
+    assert peak < 10 * MEGABYTE
+
+
+def test_an_upload_of_many_megabytes_is_kept_beside_the_data_without_a_name(client, seller, ivan, tmp_path, settings):
+    path = tmp_path / "feed.zip"
+    write_large_feed(path)
+    client.force_login(ivan)
+    with path.open("rb") as file:
+        answer = client.post(reverse("compliance:import_new"), {"file": file, "name": ""})
+    assert answer.status_code == 302
+    (run,) = ImportRun.objects.of(seller)
+    assert (run.total, run.blob.size_bytes) == (3, path.stat().st_size)
+    assert [one for one in settings.DATA_DIR.iterdir() if one.is_file()] == []
+
+
+def test_a_file_over_the_quota_is_refused_by_name_and_nothing_is_kept(client, seller, ivan, settings):
+    settings.SELLER_MAX_BYTES = 100
+    client.force_login(ivan)
+    answer = client.post(reverse("compliance:import_new"), {"file": io.BytesIO(feed_zip(*ROWS)), "name": ""})
+    assert answer.status_code == 507
+    assert b"quota_bytes" in answer.content
+    assert not ImportRun.objects.of(seller).exists()

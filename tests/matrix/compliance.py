@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,11 +60,11 @@ def feed_file(world: World) -> Mapping[str, Any]:
 
 
 def draft_import(world: World) -> Mapping[str, Any]:
-    return {"number": start_import(actor=None, seller=world.seller, file_name="feed.csv", content=FEED).number}
+    return {"number": start_import(actor=None, seller=world.seller, file_name="feed.csv", file=io.BytesIO(FEED)).number}
 
 
 def finished_import(world: World) -> Mapping[str, Any]:
-    run = start_import(actor=None, seller=world.seller, file_name="feed.csv", content=FEED)
+    run = start_import(actor=None, seller=world.seller, file_name="feed.csv", file=io.BytesIO(FEED))
     confirm_import(actor=None, run=run, mapping=run.mapping, name="")
     return {"number": run_import(run.pk).number}
 

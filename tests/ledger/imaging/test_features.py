@@ -16,9 +16,11 @@ from ledger.imaging.features import (
     decode_geometry,
     encode_geometry,
     extract,
+    extract_grey,
     grey_frame,
     inverted,
     mirrored,
+    root_sift,
 )
 from tests.images import flat_picture, product_photo
 
@@ -40,6 +42,26 @@ def test_the_same_pixels_give_the_same_bytes(pixels):
     first, second = extract(pixels, REFERENCE), extract(pixels.copy(), REFERENCE)
     assert first.geometry.tobytes() == second.geometry.tobytes()
     assert first.descriptors.tobytes() == second.descriptors.tobytes()
+
+
+def blobs() -> np.ndarray:
+    """Soft round spots only: nothing in it is fine enough for the enlarged picture."""
+    y, x = np.mgrid[:400, :400]
+    places = [(90, 110), (280, 130), (200, 300)]
+    sums = sum(np.exp(-((x - left) ** 2 + (y - top) ** 2) / (2 * 28.0**2)) for left, top in places)
+    return np.asarray(40 + 180 * sums, np.uint8)
+
+
+@pytest.mark.parametrize("source", ["photo", "blobs"])
+def test_a_spot_is_described_as_if_all_were(pixels, source):
+    """Only the chosen are described, from the very pyramid OpenCV makes for all of them."""
+    grey = grey_frame(pixels if source == "photo" else blobs(), REFERENCE)
+    features = extract_grey(grey, REFERENCE)
+    sift = cv2.SIFT.create(nfeatures=REFERENCE.pool, contrastThreshold=CONTRAST, edgeThreshold=EDGE)
+    _spots, raw = sift.detectAndCompute(grey, None)
+    every = {row.tobytes() for row in root_sift(raw)}
+    assert len(features)
+    assert {row.tobytes() for row in features.descriptors} <= every
 
 
 @pytest.mark.parametrize("profile", [REFERENCE, QUERY])

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import os
 import time
 
 import pytest
 
 from ledger.models import Blob
-from ledger.services.blobs import BlobUnreadableError, read_blob, read_part, seal_files, write_part
+from ledger.services.blobs import (
+    BlobUnreadableError,
+    open_blob,
+    read_blob,
+    read_part,
+    seal_files,
+    seal_large_upload,
+    write_part,
+)
 from ledger.services.room import NoRoomError
 
 pytestmark = pytest.mark.django_db
@@ -137,3 +146,50 @@ def test_ids_of_one_moment_share_a_folder(log, seller, settings, monkeypatch):
     monkeypatch.setattr(time, "time_ns", lambda: 1_795_276_800_000_000_000)
     seal_files(seller=seller, contents=[b"a", b"b", b"c"])
     assert len({path.parent for path in stored(settings)}) == 1
+
+
+# Large uploads ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1, 3 * (1 << 20) - 1])
+def test_a_large_upload_comes_back_whole_and_from_any_place(log, seller, size):
+    content = bytes(range(251)) * (size // 251) + bytes(size % 251)
+    blob = seal_large_upload(seller=seller, file=io.BytesIO(content))
+    assert blob.size_bytes == size
+    assert read_blob(blob) == content
+    with open_blob(blob) as file:
+        for place in (size, size // 2, 0):
+            file.seek(place)
+            assert file.read() == content[place:]
+
+
+def test_of_a_large_upload_no_piece_can_be_changed_dropped_repeated_or_cut_off(log, seller, settings):
+    blob = seal_large_upload(seller=seller, file=io.BytesIO(b"abc" * (1 << 20)))
+    (path,) = stored(settings)
+    whole, piece = path.read_bytes(), (1 << 20) + 16
+    first, second, third = (whole[11 + n * piece :][:piece] for n in range(3))
+    damaged = {
+        "changed": whole[:500] + bytes([whole[500] ^ 1]) + whole[501:],
+        "dropped": whole[:11] + first + third,
+        "repeated": whole[:11] + first + first + third,
+        "exchanged": whole[:11] + second + first + third,
+        "cut at a piece": whole[:11] + first + second,
+        "cut inside a piece": whole[:-1],
+        "nothing left": whole[:11],
+    }
+    for how, data in damaged.items():
+        path.write_bytes(data)
+        with pytest.raises(BlobUnreadableError):
+            pytest.fail(f"{how}: {len(read_blob(blob))} bytes")
+
+
+def test_a_file_is_opened_whatever_way_it_was_sealed(sealed):
+    with open_blob(sealed) as file:
+        assert file.read() == b"the exact bytes"
+
+
+def test_a_large_upload_over_the_quota_is_refused_before_it_is_written(log, seller, settings):
+    settings.SELLER_MAX_BYTES = 99
+    with pytest.raises(NoRoomError, match="quota_bytes"):
+        seal_large_upload(seller=seller, file=io.BytesIO(bytes(100)))
+    assert not stored(settings)
