@@ -236,6 +236,11 @@ class Statement(models.Model):
             models.Index(fields=["seller", "-entry", "label"], name="statement_search"),
             models.Index(fields=["seller", "kind", "-entry"], name="statement_history_kind"),
             models.Index(fields=["seller", "kind", "logged_at"], name="statement_by_time"),  # counts by week
+            models.Index(
+                fields=["seller", "outdated_at"],
+                condition=models.Q(outdated_at__isnull=False),
+                name="statement_outdated",
+            ),
         ]
 
     def __str__(self) -> str:
