@@ -29,6 +29,7 @@ from compliance.services.case_words import (
 )
 from ledger.accounts.numbers import parse_number
 from ledger.models import EvidenceFile, RightRecord
+from ledger.services.rights import current_rights
 
 EMPTY = ("", "—")
 ANSWERS = (CaseKind.DEFENCE, CaseKind.COUNTER_NOTICE)  # kinds that answer somebody else's notice
@@ -272,7 +273,9 @@ def section_form(section: str, case: Case, zone: tzinfo, data: Any = None) -> Se
     initial = {name: getattr(case, name) for name in kind.base_fields}
     form = kind(data, initial=initial, zone=zone, prefix=section)
     if "right" in form.fields:
-        _field(form, "right").queryset = RightRecord.objects.of(case.seller).order_by("-pk")
+        rows = RightRecord.objects.of(case.seller)
+        # The one that was chosen too, though it was corrected since: the case says what was filed.
+        _field(form, "right").queryset = (current_rights(rows) | rows.filter(pk=case.right_id or 0)).order_by("-pk")
     checks = find_target(case.target).checks
     for name, check in _ASKED_BY.items():
         if name in form.fields and check not in checks:

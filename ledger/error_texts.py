@@ -69,6 +69,10 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("Signed by a key of this log that was revoked."),
         _("Download the evidence anew: it is then signed by the present key."),
     ),
+    "right_changed": (
+        _("This record was replaced or withdrawn, so it stays as it is."),
+        _("Open the record that replaces it, or enter a new one."),
+    ),
     "right_anchors": (
         _("These are no certificates."),
         _("Paste the authority's root certificate as PEM, from BEGIN CERTIFICATE to END CERTIFICATE."),

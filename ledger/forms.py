@@ -175,6 +175,19 @@ class RightForm(forms.Form):
         return values
 
 
+class RightCorrectionForm(RightForm):
+    """A record as it should read; what it is attached to goes along."""
+
+    numbers = None  # type: ignore[assignment]
+    reason = forms.CharField(max_length=300, label=_("What was wrong"))
+
+    field_order = ("reason",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["document"].label = _("Another document, if the first was the wrong one")
+
+
 class PaperForm(forms.Form):
     """A document about the seller, and whose it is."""
 

@@ -236,6 +236,11 @@ class Statement(models.Model):
             models.Index(fields=["seller", "-entry", "label"], name="statement_search"),
             models.Index(fields=["seller", "kind", "-entry"], name="statement_history_kind"),
             models.Index(fields=["seller", "kind", "logged_at"], name="statement_by_time"),  # counts by week
+            models.Index(
+                fields=["seller", "outdated_at"],
+                condition=models.Q(outdated_at__isnull=False),
+                name="statement_outdated",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -516,6 +521,11 @@ class RightRecord(models.Model):
     token = models.JSONField(default=dict)  # what the check of a token found; empty: its document is none
     originals = models.ManyToManyField(Original, related_name="rights")
     sets = models.ManyToManyField(EvidenceSet, related_name="right_records")
+    # What was entered stays as it was: a correction is another record, with the reason.
+    replaces = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="replaced_by")
+    correction = models.CharField(max_length=300, blank=True)
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -526,6 +536,15 @@ class RightRecord(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def successor(self) -> RightRecord | None:
+        """The record that replaces this one."""
+        return getattr(self, "replaced_by", None)
+
+    @property
+    def is_current(self) -> bool:
+        return self.withdrawn_at is None and self.successor is None
 
 
 class Hold(models.Model):

@@ -13,9 +13,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from compliance.checks.base import Verdict
+from compliance.models import CheckRun
+from compliance.services.outdated import CATALOGUE
 from ledger.accounts.models import Seller
 from ledger.models import Checkpoint, ImageFile, ImageState, Job, JobState, LogHead, RightRecord, Statement
 from ledger.services import keys
@@ -43,6 +45,7 @@ class Tasks:
     jobs: Sequence[Job]
     matches: Sequence[Statement]
     failed_checks: Sequence[Statement]
+    outdated: Sequence[CheckRun]
     unopened: Sequence[ImageFile]
     rights: Sequence[RightRecord]
 
@@ -68,7 +71,7 @@ class Activity:
 
 
 def find_tasks(seller: Seller, now: datetime) -> Tasks:
-    """Jobs that gave up, matches, failed checks, pictures that cannot be opened, rights that end."""
+    """Jobs that gave up, matches, failed and outdated checks, pictures that cannot be opened, rights that end."""
     jobs = Job.objects.of(seller).filter(
         Q(state=JobState.DEAD) | Q(state=JobState.FAILED, finished_at__gte=now - RECENT),
         state__in=[JobState.DEAD, JobState.FAILED],
@@ -85,9 +88,21 @@ def find_tasks(seller: Seller, now: datetime) -> Tasks:
             ),
             "check_run__hidden_image",
         ),
+        outdated=list(_outdated(seller, now)[: SHOWN + 1]),
         unopened=list(images.order_by("-pk")[: SHOWN + 1]),
         rights=list(expiring_rights(seller, now.astimezone(_zone(seller.time_zone)).date())[: SHOWN + 1]),
     )
+
+
+def _outdated(seller: Seller, now: datetime) -> QuerySet[CheckRun]:
+    """Passed checks whose main image a catalogue brought anew, while nobody has checked the SKU again.
+
+    One that a newer check or a pack outdated has been answered by it.
+    """
+    changed = Statement.objects.of(seller).filter(kind=CHECK, outdated_at__gte=now - RECENT)
+    newer = CheckRun.objects.filter(seller=OuterRef("seller"), sku=OuterRef("sku"), pk__gt=OuterRef("pk"))
+    rows = CheckRun.objects.filter(statement__in=changed.values("pk"), stale__by=CATALOGUE, verdict=Verdict.PASSED)
+    return rows.exclude(Exists(newer)).select_related("statement").defer("report").order_by("-pk")
 
 
 def _light(rows: QuerySet[Statement], related: str) -> list[Statement]:

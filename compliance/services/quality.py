@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext
 
 from compliance.checks.base import Verdict
@@ -22,7 +23,7 @@ from compliance.checks.worker_tasks import CHECK_QUALITY_TASK
 from compliance.models import QualityRun
 from compliance.services.check_sheet import VERDICT_STATES, FindingLine, finding_lines, format_value
 from ledger.accounts.models import Seller, User
-from ledger.accounts.numbers import new_number
+from ledger.accounts.numbers import ALPHABET, LENGTH, new_number
 from ledger.accounts.permissions import Permission, require_permission
 from ledger.imaging.errors import ImagingError
 from ledger.imaging.sandbox import TaskResult
@@ -42,6 +43,20 @@ class TooManyPicturesError(Exception):
     code = "quality.too_many"
 
 
+class QualityRefusedError(Exception):
+    """The file is no picture that can be checked; code says why."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class RequestReusedError(Exception):
+    """The same request id with other bytes."""
+
+    code = "request_id_reused"
+
+
 @dataclass(frozen=True, slots=True)
 class QualityLine:
     """One picture's answer in words; refused is a code when the file is no picture, and then the rest is empty."""
@@ -53,6 +68,52 @@ class QualityLine:
     facts: tuple[tuple[str, str], ...]
     number: str = ""  # of its record; empty for a file that was refused
     notes: tuple[CodeText, ...] = ()
+
+
+def check_picture(
+    *,
+    actor: User | None,
+    seller: Seller,
+    upload: Upload,
+    profile_id: str,
+    category: str = "",
+    without_hidden: bool = False,
+    request_id: str = "",
+) -> QualityRun:
+    """One picture's recorded answer; the same request again gives the first one.
+
+    Raises QualityRefusedError for what is no picture, RequestReusedError where the request stood for other bytes.
+    """
+    require_permission(actor, seller, Permission.CHECK)
+    number = _number_of(seller, request_id) if request_id else new_number()
+    if (known := _known(seller, number, upload)) is not None:
+        return known
+    profile = load_profile(profile_id)
+    code = _refusal(upload)
+    answers = pixel_pool().map(
+        CHECK_QUALITY_TASK, [([upload.content], _params(upload, profile, category, without_hidden))]
+    )
+    report = code or _read("", iter(answers))
+    if isinstance(report, str):
+        raise QualityRefusedError(report)
+    with transaction.atomic():
+        lock_head()
+        if (known := _known(seller, number, upload)) is not None:  # the same request twice at the same moment
+            return known
+        return _save(actor, seller, [(upload, report, number)])[0]
+
+
+def _number_of(seller: Seller, request_id: str) -> str:
+    """The record's number, drawn from the request; keyed, since numbers are public and must not be guessed."""
+    digest = salted_hmac("compliance.services.quality", f"{seller.pk}\n{request_id}", algorithm="sha256").digest()
+    return "".join(ALPHABET[byte % len(ALPHABET)] for byte in digest[:LENGTH])
+
+
+def _known(seller: Seller, number: str, upload: Upload) -> QualityRun | None:
+    run: QualityRun | None = QualityRun.objects.of(seller).filter(number=number).first()
+    if run is not None and bytes(run.sha256) != hashlib.sha256(upload.content).digest():
+        raise RequestReusedError
+    return run
 
 
 def check_pictures(
@@ -107,26 +168,30 @@ def _record(
         return []
     with transaction.atomic():
         lock_head()
-        drafts = [_draft(actor, seller, upload, report) for upload, report in done]
-        statements = append_statements(seller=seller, actor=actor, drafts=drafts)
-        return QualityRun.objects.bulk_create(
-            QualityRun(
-                number=statement.number,
-                seller=seller,
-                actor=actor,
-                statement=statement,
-                file_name=upload.file_name[-255:],
-                sha256=hashlib.sha256(upload.content).digest(),
-                size_bytes=len(upload.content),
-                verdict=report.verdict.value,
-                report=report.to_dict(),
-            )
-            for (upload, report), statement in zip(done, statements, strict=True)
+        return _save(actor, seller, [(upload, report, new_number()) for upload, report in done])
+
+
+def _save(actor: User | None, seller: Seller, done: Sequence[tuple[Upload, QualityReport, str]]) -> list[QualityRun]:
+    """Rows and entries; inside a transaction that holds the head."""
+    drafts = [_draft(actor, seller, *one) for one in done]
+    statements = append_statements(seller=seller, actor=actor, drafts=drafts)
+    return QualityRun.objects.bulk_create(
+        QualityRun(
+            number=statement.number,
+            seller=seller,
+            actor=actor,
+            statement=statement,
+            file_name=upload.file_name[-255:],
+            sha256=hashlib.sha256(upload.content).digest(),
+            size_bytes=len(upload.content),
+            verdict=report.verdict.value,
+            report=report.to_dict(),
         )
+        for (upload, report, _number), statement in zip(done, statements, strict=True)
+    )
 
 
-def _draft(actor: User | None, seller: Seller, upload: Upload, report: QualityReport) -> Draft:
-    number = new_number()
+def _draft(actor: User | None, seller: Seller, upload: Upload, report: QualityReport, number: str) -> Draft:
     claim = quality_recorded_claim(
         secrets.token_bytes(32),
         image=ClaimFile("image", hashlib.sha256(upload.content).digest(), len(upload.content)),

@@ -1,4 +1,4 @@
-"""The API of the checks: search for copies, check a pair, read the answers. See docs/guide/api.md."""
+"""The API of the checks: search for copies, check a pair or a picture, read the answers. See docs/guide/api.md."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
+from django.utils.datastructures import MultiValueDict
 
-from compliance.forms import CheckForm, SearchForm
-from compliance.models import CheckRun, RunState, SearchRun
+from compliance.forms import CheckForm, QualityForm, SearchForm
+from compliance.models import CheckRun, QualityRun, RunState, SearchRun
 from compliance.services.checks import PairRefusedError, start_check
+from compliance.services.quality import QualityRefusedError, RequestReusedError, check_picture
 from compliance.services.search import Question, failure_of, start_search
 from ledger.accounts.models import Scope
 from ledger.forms import read_upload
@@ -127,4 +129,49 @@ def _check(run: CheckRun) -> dict[str, Any]:
         "report": run.report if run.state == RunState.DONE else None,
         "url": reverse("compliance:api_check", args=[run.number]),
         "job": _job_url(run.job),
+    }
+
+
+# Single pictures -------------------------------------------------------------------------------------------------
+
+
+@api({"POST": Scope.CHECK})
+def qualities(request: HttpRequest) -> HttpResponse:
+    """Check one picture: field picture is the file. It is answered at once and not kept; the answer is."""
+    form = QualityForm(request.POST, MultiValueDict({"pictures": request.FILES.getlist("picture")[:1]}))
+    if not form.is_valid():
+        if not request.FILES.get("picture"):
+            raise ApiError("no_file", 400, "picture")
+        raise form_problem(form.errors)
+    values = form.cleaned_data
+    try:
+        run = check_picture(
+            actor=person_of(request),
+            seller=token_of(request).seller,
+            upload=read_upload(values["pictures"][0]),
+            profile_id=values["profile"],
+            category=values["category"],
+            without_hidden=values["without_hidden"],
+            request_id=request_id_of(request),
+        )
+    except QualityRefusedError as error:
+        raise ApiError(error.code, 422) from error
+    except RequestReusedError as error:
+        raise ApiError(error.code, 409) from error
+    return JsonResponse(_quality(run))
+
+
+@api({"GET": Scope.CHECK})
+def quality(request: HttpRequest, number: str) -> HttpResponse:
+    """A recorded check; the report's form is docs/spec/quality-report.md."""
+    return JsonResponse(_quality(find_in(QualityRun.objects.select_related("seller"), request, number)))
+
+
+def _quality(run: QualityRun) -> dict[str, Any]:
+    return {
+        "number": run.number,
+        "verdict": run.verdict,
+        "sha256": bytes(run.sha256).hex(),
+        "report": run.report,
+        "url": reverse("compliance:api_quality", args=[run.number]),
     }

@@ -36,6 +36,7 @@ from ledger.error_texts import error_text
 from ledger.forms import RegisterForm
 from ledger.models import JobState, Original, Statement
 from ledger.views.common import needs, seller_of, text_parameter
+from ledger.views.history import OUTDATED
 from ledger.views.jobs import KIND_NAMES
 
 HISTORY_ROWS = 10
@@ -192,6 +193,18 @@ def _task_rows(tasks: Tasks) -> Iterator[dict[str, Any]]:
         yield _run_task(row, image_id, "compliance:check", _("Hidden image not passed"), _("See the findings"))
     if len(tasks.failed_checks) > SHOWN:
         yield _more(_("More hidden-image checks failed."), _history(CHECK, "failed"))
+    for run in tasks.outdated[:SHOWN]:
+        yield {
+            "state": "needs-you",
+            "title": _("The main image of %(sku)s changed after its check") % {"sku": run.sku},
+            "detail": _("A catalogue brought another picture. Check the hidden image against the new one."),
+            "at": run.statement.outdated_at if run.statement else None,
+            "image_id": run.main_image_id,
+            "url": reverse("compliance:check", args=[run.number]),
+            "action": _("See the check"),
+        }
+    if len(tasks.outdated) > SHOWN:
+        yield _more(_("More checks are outdated."), _history(CHECK, OUTDATED))
     for image in tasks.unopened[:SHOWN]:
         text = error_text(image.error_code)
         yield {

@@ -25,6 +25,7 @@ from compliance.search.limits import Change, describe_limits, measured_alarms, m
 from compliance.search.texts import verdict_text
 from compliance.services.clearance import earlier_candidates, registered_at
 from compliance.services.edit_words import edit_words
+from compliance.services.rates import search_failures
 from compliance.services.receipts import receipt_of
 from compliance.services.search import (
     THRESHOLD_DEFAULT,
@@ -345,9 +346,16 @@ def search_agreement(request: HttpRequest, number: str, rank: int) -> HttpRespon
 @needs(Permission.VIEW)
 @require_safe
 def search_method(request: HttpRequest) -> HttpResponse:
-    """What this engine finds and misses, as measured."""
+    """What this engine finds and misses, as measured; and how many of the seller's own searches got no answer, by cause."""
     alarms = [{"alarm": alarm, "text": _(alarm.text)} for alarm in measured_alarms()]
-    context = {"changes": _in_words(measured_changes()), "alarms": alarms, **measured_thresholds()}
+    failures = search_failures(seller_of(request), timezone.now())
+    context = {
+        "changes": _in_words(measured_changes()),
+        "alarms": alarms,
+        "failed": failures.failed,
+        "causes": [{"text": error_text(code), "count": count} for code, count in failures.causes],
+        **measured_thresholds(),
+    }
     return render(request, "compliance/search_method.html", context)
 
 

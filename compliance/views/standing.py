@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from compliance.forms import StoreEventForm, StoreRulesForm
 from compliance.models import CheckRun, StoreEvent
+from compliance.services.rates import category_rates
 from compliance.services.standing import (
     Happening,
     Standing,
@@ -91,6 +92,7 @@ def _page(request: HttpRequest, form: StoreEventForm, status: int = 200) -> Http
         "page": page,
         "rows": [{"event": event, "local": _local(event)} for event in page],
         "limits": standing_limits().values(),
+        "rates": category_rates(seller, timezone.now()),
     }
     return render(request, "compliance/standing.html", context, status=status)
 

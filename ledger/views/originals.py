@@ -34,6 +34,7 @@ from ledger.services.originals import (
     rename_original,
 )
 from ledger.services.pictures import thumbnail
+from ledger.services.rights import current_rights
 from ledger.services.sources import declare_new, declare_source
 from ledger.views.clocks import bracket_context
 from ledger.views.common import (
@@ -210,7 +211,7 @@ def original(request: HttpRequest, number: str) -> HttpResponse:
             found.statement.entry_id, is_sealed=bool(newest and newest.tree_size > found.statement.entry_id)
         ),
         "declarations": found.source_declarations.select_related("actor"),
-        "rights": found.rights.order_by("-pk"),
+        "rights": current_rights(found.rights.all()).order_by("-pk"),
         "derivative_form": DerivativeForm(),
         "holds": found.holds.filter(released_at=None).order_by("pk"),
     }

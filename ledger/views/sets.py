@@ -33,6 +33,7 @@ from ledger.services.evidence_sets import (
 )
 from ledger.services.log import latest_checkpoint
 from ledger.services.originals import REJECTED, Upload
+from ledger.services.rights import current_rights
 from ledger.tlog.claims import MAX_ITEMS
 from ledger.views.clocks import bracket_context
 from ledger.views.common import Page, explain_trouble, find_or_404, needs, note_access, seller_of, send_file
@@ -166,7 +167,10 @@ def _detail(request: HttpRequest, found: EvidenceSet) -> HttpResponse:
         "set": found,
         "statement": found.statement,
         "files": files,
-        "rights": [*found.right_records.order_by("pk"), *found.rights.order_by("pk")],
+        "rights": [
+            *current_rights(found.right_records.all()).order_by("pk"),
+            *current_rights(found.rights.all()).order_by("pk"),
+        ],
         "size_bytes": sum(file.size_bytes for file in files),
         "supplements": found.supplements.exclude(statement=None).select_related("statement").order_by("pk"),
         **bracket_context(

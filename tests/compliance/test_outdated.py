@@ -107,3 +107,18 @@ def test_a_set_says_so_too(client_of, alice, seller):
     old = checked_set(seller, GOOD)
     checked_set(seller, GOOD, main=collage(2, 1))
     assert "Outdated" in client_of(alice).get(reverse("compliance:sku_set", args=[old.number])).content.decode()
+
+
+def test_the_overview_asks_for_a_new_check_until_there_is_one(client_of, seller, bob):
+    """A newer check answers an outdated one; a catalogue's new picture is answered by nobody yet."""
+    page = client_of(bob)
+    needed = "The main image of A1 changed after its check"
+    checked_sku(seller)
+    for main in (FIRST, SECOND):
+        import_listings(seller, {"product_id": "A1", "image": "1.jpg"}, pictures={"1.jpg": main})
+        work_outdated()
+    run = CheckRun.objects.get()
+    assert (run.stale["by"], run.verdict) == ("catalogue", "PASSED")
+    assert needed in page.get("/").content.decode()
+    checked_sku(seller, SECOND)
+    assert needed not in page.get("/").content.decode()

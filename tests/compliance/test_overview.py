@@ -266,21 +266,21 @@ def test_the_page_costs_the_same_for_one_entry_and_for_many(
 ):
     client = client_of(alice)
     client.get("/")
-    with django_assert_num_queries(19):
+    with django_assert_num_queries(20):
         client.get("/")
     register(seller, *(jpeg_bytes(product_photo(seed, (120, 90))) for seed in range(20, 40)), actor=alice)
     for _ in range(5):
         dead_job(seller)
     for _ in range(4):
         search_for(original, alice)
-    with django_assert_num_queries(19):
+    with django_assert_num_queries(20):
         client.get("/")
 
 
 def test_a_new_sellers_page_has_no_more_queries(client_of, log, alice, django_assert_num_queries):
     client = client_of(alice)
     client.get("/")
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(18):
         client.get("/")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ledger.accounts.tokens import create_token
 from ledger.models import Job
-from tests.matrix.compliance import check, search
+from tests.matrix.compliance import check, quality_check, search
 from tests.matrix.ledger import original
 from tests.matrix.rows import OWNER, OWNERS, AnyRow, ApiRow, World, action, form
 
@@ -32,5 +32,7 @@ ROWS["compliance:api_searches"] = ApiRow({"POST": "search"})
 ROWS["compliance:api_search"] = ApiRow({"GET": "search"}, search)
 ROWS["compliance:api_checks"] = ApiRow({"POST": "check"})
 ROWS["compliance:api_check"] = ApiRow({"GET": "check"}, check)
+ROWS["compliance:api_qualities"] = ApiRow({"POST": "check"})
+ROWS["compliance:api_quality"] = ApiRow({"GET": "check"}, quality_check)
 ROWS["accounts:tokens"] = form(OWNERS, data={"name": "shop", "scopes": ["read"], "days": "30"}, ok=200)
 ROWS["accounts:revoke_token"] = action(OWNERS, make=token)

@@ -6,7 +6,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from compliance.models import CheckRun, SearchRun
+from compliance.models import CheckRun, QualityRun, SearchRun
 from compliance.services.checks import run_check
 from compliance.services.gallery import update_gallery
 from compliance.services.search import run_search
@@ -52,3 +52,25 @@ def test_a_pair_without_its_hidden_image_is_refused_by_name(program):
     del files["hidden"]
     answer = program.post("/api/v1/checks/", {"profile": PROFILE_ID, **files})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "no_file")
+
+
+def test_a_single_picture_is_checked_at_once_and_once_per_request(program):
+    def send(content: bytes, key: str = "q1", **fields: str):
+        picture = SimpleUploadedFile("photo.jpg", content)
+        data = {"profile": PROFILE_ID, "picture": picture, **fields}
+        return program.post("/api/v1/quality/", data, headers={"idempotency-key": key})
+
+    small = jpeg_bytes(product_photo(1, (300, 400)))
+    answer = send(small, category="shoes", without_hidden="on")
+    assert answer.status_code == 200
+    body = answer.json()
+    codes = {finding["code"] for finding in body["report"]["findings"]}
+    assert (body["verdict"], codes) == ("FAILED", {"ERR_IMG_LOW_RESOLUTION", "ERR_IMG_HID_MISSING"})
+    assert program.get(body["url"]).json() == body
+    assert send(small).json()["number"] == body["number"]
+    assert QualityRun.objects.count() == 1
+    assert send(jpeg_bytes(product_photo(2))).json()["error"]["code"] == "request_id_reused"
+    refused = send(b"GIF89a", "q2")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "unsupported_type")
+    nothing = program.post("/api/v1/quality/", {"profile": PROFILE_ID})
+    assert (nothing.status_code, nothing.json()["error"]["code"]) == (400, "no_file")

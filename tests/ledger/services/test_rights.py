@@ -13,7 +13,16 @@ from django.utils import timezone
 from ledger.models import EvidenceSet, RightRecord
 from ledger.services.evidence_sets import SetError
 from ledger.services.originals import Upload
-from ledger.services.rights import RightFacts, UnknownNumberError, attach_right, expiring_rights, record_right
+from ledger.services.rights import (
+    RightChangedError,
+    RightFacts,
+    UnknownNumberError,
+    attach_right,
+    correct_right,
+    expiring_rights,
+    record_right,
+    withdraw_right,
+)
 from tests.factories import register_one
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +63,69 @@ def test_a_wrong_number_or_document_keeps_nothing(log, seller, other_seller, ali
 def test_a_viewer_records_nothing(log, seller, bob):
     with pytest.raises(PermissionDenied):
         record_right(actor=bob, seller=seller, facts=facts())
+
+
+def test_a_correction_replaces_and_what_was_entered_stays(log, seller, alice, bob, assert_log_valid):
+    original = register_one(seller)
+    first = record_right(
+        actor=alice,
+        seller=seller,
+        facts=facts(registration_number="132", valid_until=TODAY),
+        document=Upload("mark.pdf", b"%PDF-1.4 mark"),
+        numbers=[original.number],
+    )
+    entries = assert_log_valid()
+    right = facts(registration_number="123", valid_until=TODAY + timedelta(days=9))
+    with pytest.raises(PermissionDenied):
+        correct_right(actor=bob, record=first, facts=right, reason="digits")
+    second = correct_right(actor=alice, record=first, facts=right, reason="digits swapped")
+    assert (second.document, list(second.originals.all())) == (first.document, [original])
+    assert assert_log_valid() == entries  # the document's entry says when it was here, and it is the same document
+    first.refresh_from_db()
+    assert (first.registration_number, first.valid_until, first.document is not None) == ("132", TODAY, True)
+    assert list(expiring_rights(seller, TODAY)) == [second]
+    third = correct_right(
+        actor=alice,
+        record=second,
+        facts=right,
+        reason="scan of another deed",
+        document=Upload("deed.pdf", b"%PDF-1.4 d"),
+    )
+    assert third.document not in (None, first.document)
+    assert assert_log_valid() == entries + 1
+    for stale in (first, second):
+        with pytest.raises(RightChangedError):
+            correct_right(actor=alice, record=RightRecord.objects.get(pk=stale.pk), facts=right, reason="again")
+    withdraw_right(actor=alice, record=third)
+    assert list(expiring_rights(seller, TODAY)) == []
+    with pytest.raises(RightChangedError):
+        attach_right(actor=alice, record=RightRecord.objects.get(pk=third.pk), numbers=[original.number])
+
+
+def test_a_record_is_corrected_and_withdrawn_on_its_page(client_of, log, seller, alice, bob):
+    original = register_one(seller, actor=alice)
+    first = record_right(actor=alice, seller=seller, facts=facts(authority="WIPO"), numbers=[original.number])
+    client, place = client_of(alice), f"/rights/{first.number}/"
+    form = client.get(f"{place}correct/").content.decode()
+    assert 'value="WIPO"' in form
+    data = {"kind": "trademark", "title": "Mug mark, EU", "authority": "EUIPO"}
+    assert client.post(f"{place}correct/", data).status_code == 400  # why is asked
+    page = client.post(f"{place}correct/", {**data, "reason": "wrong office"}, follow=True).content.decode()
+    assert "wrong office" in page
+    second = RightRecord.objects.get(replaces=first)
+    assert f"/rights/{second.number}/" in client.get(place).content.decode()
+    assert "WIPO" in client.get(place).content.decode()
+    listed = client.get("/rights/").content.decode()
+    shown = client.get(reverse("ledger:original", args=[original.number])).content.decode()
+    for text in (listed, shown):
+        assert second.number in text
+        assert first.number not in text
+    late = client.post(f"{place}correct/", {**data, "reason": "again"})
+    assert (late.status_code, "right_changed" in late.content.decode()) == (400, True)
+    assert f"/rights/{second.number}/correct/" not in client_of(bob).get(f"/rights/{second.number}/").content.decode()
+    page = client.post(f"/rights/{second.number}/withdraw/", follow=True).content.decode()
+    assert "Withdrawn" in page
+    assert second.number not in client.get("/rights/").content.decode()
 
 
 @pytest.mark.parametrize(("days", "reminded"), [(-31, False), (-1, True), (0, True), (60, True), (61, False)])
