@@ -13,6 +13,7 @@ TABLES = ("ledger_entry", "ledger_treenode", "ledger_checkpoint")
 
 # The record of downloads: nothing is changed or deleted, except that an erased person is forgotten.
 ACCESS = "ledger_accessrecord"
+EPOCH = "ledger_pastepoch"  # an ended log stays ended
 ACCESS_FIXED = ("id", "seller_id", "token", "kind", "number", "at")
 
 SQLITE = [
@@ -32,6 +33,11 @@ SQLITE = [
     "CREATE TRIGGER ledger_treenode_no_gap BEFORE INSERT ON ledger_treenode "
     'WHEN NEW."index" IS NOT (SELECT COALESCE(MAX("index") + 1, 0) FROM ledger_treenode WHERE level = NEW.level) '
     "BEGIN SELECT RAISE(ABORT, 'ledger_treenode must grow by one'); END",
+    *(
+        f"CREATE TRIGGER {EPOCH}_no_{verb.lower()} BEFORE {verb} ON {EPOCH} "
+        f"BEGIN SELECT RAISE(ABORT, '{EPOCH} is append-only'); END"
+        for verb in ("UPDATE", "DELETE")
+    ),
     f"CREATE TRIGGER {ACCESS}_no_update BEFORE UPDATE ON {ACCESS} "
     "WHEN NEW.actor_id IS NOT NULL OR (NEW.address IS NOT NULL AND NEW.address IS NOT OLD.address) OR "
     + " OR ".join(f'NEW."{column}" IS NOT OLD."{column}"' for column in ACCESS_FIXED)
@@ -59,22 +65,33 @@ POSTGRESQL_FUNCTIONS = [
     + " OR ".join(f'NEW."{column}" IS DISTINCT FROM OLD."{column}"' for column in ACCESS_FIXED)
     + f" THEN RAISE EXCEPTION '{ACCESS} is append-only'; END IF; RETURN NEW; END $$",
 ]
-POSTGRESQL = [
-    (f"{table}_{name}", table, f"BEFORE {event} ON {table} FOR EACH {level} EXECUTE FUNCTION {function}()")
-    for table in TABLES
-    for name, event, level, function in (
-        ("no_change", "UPDATE OR DELETE", "ROW", "ledger_refuse_change"),
-        ("no_truncate", "TRUNCATE", "STATEMENT", "ledger_refuse_change"),
-        ("no_gap", "INSERT", "ROW", f"{table}_grows"),
-    )
-] + [
-    (f"{ACCESS}_{name}", ACCESS, f"BEFORE {event} ON {ACCESS} FOR EACH {level} EXECUTE FUNCTION {function}()")
-    for name, event, level, function in (
-        ("no_update", "UPDATE", "ROW", "ledger_access_forgets"),
-        ("no_delete", "DELETE", "ROW", "ledger_refuse_change"),
-        ("no_truncate", "TRUNCATE", "STATEMENT", "ledger_refuse_change"),
-    )
-]
+POSTGRESQL = (
+    [
+        (f"{table}_{name}", table, f"BEFORE {event} ON {table} FOR EACH {level} EXECUTE FUNCTION {function}()")
+        for table in TABLES
+        for name, event, level, function in (
+            ("no_change", "UPDATE OR DELETE", "ROW", "ledger_refuse_change"),
+            ("no_truncate", "TRUNCATE", "STATEMENT", "ledger_refuse_change"),
+            ("no_gap", "INSERT", "ROW", f"{table}_grows"),
+        )
+    ]
+    + [
+        (
+            f"{EPOCH}_{name}",
+            EPOCH,
+            f"BEFORE {event} ON {EPOCH} FOR EACH {level} EXECUTE FUNCTION ledger_refuse_change()",
+        )
+        for name, event, level in (("no_change", "UPDATE OR DELETE", "ROW"), ("no_truncate", "TRUNCATE", "STATEMENT"))
+    ]
+    + [
+        (f"{ACCESS}_{name}", ACCESS, f"BEFORE {event} ON {ACCESS} FOR EACH {level} EXECUTE FUNCTION {function}()")
+        for name, event, level, function in (
+            ("no_update", "UPDATE", "ROW", "ledger_access_forgets"),
+            ("no_delete", "DELETE", "ROW", "ledger_refuse_change"),
+            ("no_truncate", "TRUNCATE", "STATEMENT", "ledger_refuse_change"),
+        )
+    ]
+)
 
 
 def install(connection: Any) -> None:

@@ -214,14 +214,16 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("An older copy of the database was restored: entries that were signed are missing."),
         _(
             "Nothing is registered until somebody looks. Restore the newest backup there is; if what is missing is lost, "
-            "the operator says so with: manage.py restore FILE --accept-older --reason TEXT."
+            "the operator says so with: manage.py begin_epoch --reason restored. Then the log goes on in a new epoch."
         ),
     ),
-    "log_epoch_missing": (
-        _("The data are restored, but this version cannot go on with the log."),
-        _(
-            "Everything can be read and verified. Registering stays refused until an epoch can be begun; keep the old data."
-        ),
+    "log_not_behind": (
+        _("Nothing that was signed is missing, so no new epoch is begun."),
+        _("The log goes on as it is. A new epoch is only for a database that lost signed entries for good."),
+    ),
+    "entry_unsigned": (
+        _("This entry is in a log that was ended before it was signed."),
+        _("It was entered once more in the log that followed; take its evidence from there."),
     ),
     "backup_missing": (_("There is no backup of that name."), _("Check the path.")),
     "backup_damaged": (

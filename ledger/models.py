@@ -39,11 +39,16 @@ class SellerQuerySet(models.QuerySet[ModelT]):
 
 
 class LogHead(models.Model):
-    """The one row that says how long the log is; locked by every append."""
+    """The one row that says how long the present log is; locked by every append.
+
+    Rows of the log are counted through all epochs: an entry's key is `first` + its number in its own log. Sizes and
+    numbers that anybody signs or is shown are those of the one log.
+    """
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     origin = models.CharField(max_length=200)
     parameters = models.BinaryField()  # the parameter file whose SHA-256 is the genesis prev
+    first = models.BigIntegerField(default=0)  # how many entries of earlier epochs stand before this log's entry 0
     size = models.BigIntegerField(default=0)
     prev = models.BinaryField(max_length=SHA256_BYTES)
     frontier = models.BinaryField(default=b"")
@@ -55,11 +60,56 @@ class LogHead(models.Model):
     def __str__(self) -> str:
         return f"{self.origin} · {self.size}"
 
+    @property
+    def end(self) -> int:
+        """How many entries there are through all epochs."""
+        return self.first + self.size
+
+
+class PastEpoch(models.Model):
+    """A log of this site that was ended and is never signed again: what is held of it, and what was signed.
+
+    Rows are never changed. Entries `size` up to `signed_size` were signed and are lost; those from `covered` on are
+    held under no signed head and stand once more in the log after it, in order, from `again_at` on.
+    """
+
+    number = models.SmallIntegerField(primary_key=True)  # from 1, in order; the present log has the next number
+    origin = models.CharField(max_length=200, unique=True)
+    parameters = models.BinaryField()  # empty for a log that is lost whole
+    first = models.BigIntegerField()
+    size = models.BigIntegerField()  # held
+    signed_size = models.BigIntegerField()
+    signed_note = models.TextField()  # the last checkpoint that was signed; its tree may be lost
+    covered = models.BigIntegerField()  # size of the newest checkpoint that is held
+    again_at = models.BigIntegerField()  # key of the entry that repeats entry `covered`
+    reason = models.CharField(max_length=20)
+    remark = models.CharField(max_length=500, blank=True)  # the operator's own words, in no entry
+    ended_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["number"]
+
+    def __str__(self) -> str:
+        return f"{self.number} · {self.origin}"
+
+    @property
+    def end(self) -> int:
+        return self.first + self.size
+
+    @property
+    def lost(self) -> int:
+        """How many entries were signed and are not held: those from `size` to `last_signed`."""
+        return max(0, self.signed_size - self.size)
+
+    @property
+    def last_signed(self) -> int:
+        return self.signed_size - 1
+
 
 class Entry(models.Model):
     """One leaf of the tree: the stored bytes are the truth and are never written again."""
 
-    seq = models.BigIntegerField(primary_key=True)
+    seq = models.BigIntegerField(primary_key=True)  # through all epochs; the number in its own log is in the body
     body = models.BinaryField()
     leaf_hash = models.BinaryField(max_length=SHA256_BYTES)
 
@@ -68,7 +118,10 @@ class Entry(models.Model):
 
 
 class TreeNode(models.Model):
-    """The root of one complete subtree of 256**level leaves; level 0 is the entries themselves."""
+    """The root of one complete subtree of 256**level leaves; level 0 is the entries themselves.
+
+    Like entries, nodes of one level are counted through all epochs: those of earlier logs stand before.
+    """
 
     level = models.SmallIntegerField()
     index = models.BigIntegerField()
@@ -84,13 +137,28 @@ class TreeNode(models.Model):
 class Checkpoint(models.Model):
     """A signed tree head, as the text that was signed."""
 
-    tree_size = models.BigIntegerField(primary_key=True)
+    tree_size = models.BigIntegerField(primary_key=True)  # through all epochs; the note has the size that was signed
     root_hash = models.BinaryField(max_length=SHA256_BYTES)
     note = models.TextField()
     signed_at = models.DateTimeField()
 
     def __str__(self) -> str:
-        return f"checkpoint of {self.tree_size}"
+        return f"checkpoint of {self.size}"
+
+    @property
+    def origin(self) -> str:
+        """The log it is of, as signed."""
+        return self.note.split("\n", 1)[0]
+
+    @property
+    def size(self) -> int:
+        """The size of that log, as signed."""
+        return int(self.note.split("\n", 2)[1])
+
+    @property
+    def first(self) -> int:
+        """The key of that log's entry 0."""
+        return self.tree_size - self.size
 
 
 class Witness(models.Model):
@@ -213,6 +281,7 @@ class Statement(models.Model):
     """
 
     entry = models.OneToOneField(Entry, on_delete=models.PROTECT, related_name="statement")
+    seq = models.BigIntegerField()  # the entry's number in its own log, as people are shown it
     number = models.CharField(max_length=16, unique=True)
     seller = models.ForeignKey(Seller, null=True, on_delete=models.PROTECT, related_name="+")
     actor = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -244,7 +313,12 @@ class Statement(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} #{self.entry_id}"
+        return f"{self.kind} #{self.seq}"
+
+    @property
+    def first(self) -> int:
+        """The key of entry 0 of the log it is in."""
+        return self.entry_id - self.seq
 
 
 # Files ----------------------------------------------------------------------------------------------------------

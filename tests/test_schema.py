@@ -26,6 +26,7 @@ WITHOUT_SELLER = {
     "accounts.SignIn": "a session of a person, who may belong to several sellers",
     "ledger.LogHead": "the one log of the site; holds hashes only",
     "ledger.Entry": "part of the log; who it is about is in its statement",
+    "ledger.PastEpoch": "a log of the site that was ended; holds hashes, and the words of whoever runs the site",
     "ledger.TreeNode": "part of the log; holds hashes only",
     "ledger.Checkpoint": "part of the log; holds hashes only",
     "ledger.Witness": "watches the one log of the site",

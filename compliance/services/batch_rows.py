@@ -89,6 +89,6 @@ def row_cells(row: BatchRow, url: str) -> list[str]:
         row.error_code,
         item.error_detail,
         format_number(run.number) if run is not None else "",
-        str(statement.entry_id) if statement is not None else "",
+        str(statement.seq) if statement is not None else "",
         url,
     ]

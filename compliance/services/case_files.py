@@ -23,7 +23,7 @@ from compliance.models import Case, CaseWork
 from compliance.models import Infringement as InfringementRow
 from compliance.services.case_captures import capture_kinds
 from ledger.models import Statement
-from ledger.services.outside_time import shown_tokens
+from ledger.services.outside_time import CANDIDATES, shown_tokens
 
 Captures = Mapping[int, frozenset[str]]
 
@@ -118,8 +118,9 @@ def _work(work: CaseWork) -> Work:
 
 def proven_at(statement: Statement) -> datetime | None:
     """By when an outside clock says that the entry was there, or None; the development clock proves nothing."""
-    after = shown_tokens().filter(is_development=False, checkpoint__gt=statement.entry_id)
-    return after.order_by("gen_time").values_list("gen_time", flat=True).first()
+    after = shown_tokens().filter(is_development=False, checkpoint__gt=statement.entry_id).order_by("gen_time")
+    found = (token for token in after[:CANDIDATES] if token.checkpoint.first == statement.first)
+    return next((token.gen_time for token in found), None)
 
 
 def _infringement(row: InfringementRow, numbers: Mapping[int, str], captures: Captures) -> Infringement:

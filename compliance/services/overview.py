@@ -166,7 +166,7 @@ def find_log_trouble(now: datetime) -> str:
         return "log_behind"
     newest = Checkpoint.objects.order_by("-tree_size").first()
     try:
-        keys.log_key()
+        keys.log_key(head.origin)
     except keys.KeyMissingError as error:
         return error.code
     try:
@@ -180,13 +180,13 @@ def _require_known(head: LogHead, newest: Checkpoint | None) -> None:
     """Hashes are compared only where the signer remembers another head than the newest checkpoint's."""
     signed = keys.read_signer_state(head.origin)
     known = (newest.tree_size, bytes(newest.root_hash)) if newest else None
-    if signed is None or known != (signed.tree_size, signed.root_hash) or head.size < signed.tree_size:
+    if signed is None or known != (head.first + signed.tree_size, signed.root_hash):
         require_extension(head, newest)
 
 
 def _is_overdue(head: LogHead, newest: Checkpoint | None, now: datetime) -> bool:
     covered = newest.tree_size if newest else 0
-    if head.size <= covered:
+    if head.end <= covered:
         return False
     waiting = Statement.objects.filter(entry=covered).values_list("logged_at", flat=True).first()
     patience = timedelta(seconds=OVERDUE_INTERVALS * settings.CHECKPOINT_INTERVAL_S)

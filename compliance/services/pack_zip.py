@@ -61,7 +61,7 @@ def summary_rows(item: PackItem) -> list[SummaryRow]:
             height=file.image.height or 0,
             size_bytes=file.image.size_bytes,
             verdict=item.verdict,
-            entry=f"{file.statement.entry_id} {format_number(file.statement.number)}",
+            entry=f"{file.statement.seq} {format_number(file.statement.number)}",
             reasons=" ".join(dict.fromkeys(found["code"] for found in item.report["check"]["findings"])),
         )
         for role, file in item.files

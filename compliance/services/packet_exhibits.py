@@ -92,7 +92,7 @@ def _work(made: Exhibits, number: int, work: CaseWork, ticks: Ticks) -> None:
             number=original.number,
             title=str(original),
             sha256=bytes(original.sha256).hex(),
-            entry=statement.entry_id,
+            entry=statement.seq,
             logged_at=statement.logged_at,
             level=assured_level(evidence.outside),
             later_at=later.at if later else None,
@@ -153,7 +153,7 @@ def _listing(made: Exhibits, number: int, row: Infringement, captures: Sequence[
                 observer=str(capture.observer),
                 captured_at=capture.captured_at,
                 sha256=bytes(capture.sha256).hex(),
-                entry=capture.statement.entry_id,
+                entry=capture.statement.seq,
             )
         )
         _capture(made, f"20-listing-{number}-capture-{at}", capture, ticks)

@@ -331,7 +331,7 @@ def _facts(item: GalleryItem) -> dict[str, Any]:
             "ref": item.original.number,
             "title": str(item.original),
             "listed_at": item.original.registered_at.isoformat(),
-            "entry": item.original.statement.entry_id,
+            "entry": item.original.statement.seq,
         }
     assert item.listing_image is not None  # noqa: S101 - a database constraint says so
     listing = item.listing_image.listing

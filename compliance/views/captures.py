@@ -187,7 +187,7 @@ def capture(request: HttpRequest, number: str) -> HttpResponse:
     if found.statement is not None:
         newest = latest_checkpoint()
         sealed = bool(newest and newest.tree_size > found.statement.entry_id)
-        context |= bracket_context(found.statement.entry_id, is_sealed=sealed)
+        context |= bracket_context(found.statement, is_sealed=sealed)
     return render(request, "compliance/capture_detail.html", context)
 
 

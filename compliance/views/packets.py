@@ -115,7 +115,6 @@ def packet(request: HttpRequest, number: str) -> HttpResponse:
     newest = latest_checkpoint()
     problems = upload_problems(found)
     target = find_target(found.target)
-    seq = found.statement.entry_id
     context = {
         "packet": found,
         "target": target,
@@ -129,7 +128,7 @@ def packet(request: HttpRequest, number: str) -> HttpResponse:
         ],
         "left_out": [(name, WHY.get(why, why)) for name, why in found.left_out],
         "fields": [{"field": field, "name": field.label or item_label(field.fact)} for field in fields_of(found.case)],
-        **bracket_context(seq, is_sealed=bool(newest and newest.tree_size > seq)),
+        **bracket_context(found.statement, is_sealed=bool(newest and newest.tree_size > found.statement.entry_id)),
     }
     return render(request, "compliance/packet_detail.html", context)
 

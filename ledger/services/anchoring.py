@@ -20,7 +20,7 @@ from ledger.accounts.models import Seller, User
 from ledger.accounts.permissions import Permission, require_permission
 from ledger.anchors import tsa
 from ledger.anchors.errors import FetchError, HttpError
-from ledger.models import Checkpoint, Job, Statement, TimeAuthority, TimestampToken
+from ledger.models import Checkpoint, Job, PastEpoch, Statement, TimeAuthority, TimestampToken
 from ledger.services import authorities
 from ledger.services.identity import system_identity
 from ledger.services.jobs import enqueue_job
@@ -78,6 +78,9 @@ def wanted(now: datetime, *, at_request: bool = False) -> Wanted | None:
     newest = latest_checkpoint()
     if newest is None:
         return None
+    last_of_ended = _last_of_ended()
+    if last_of_ended is not None:
+        return last_of_ended
     if at_request or _renewal_is_due(now):
         first_size = newest.tree_size
     else:
@@ -93,6 +96,17 @@ def wanted(now: datetime, *, at_request: bool = False) -> Wanted | None:
     have = frozenset(token.authority_id for token in tokens)
     missing = min(settings.TSA_QUORUM, len(authorities.askable())) - len(have)
     return Wanted(tokens[0].checkpoint if tokens else newest, missing, have) if missing > 0 else None
+
+
+def _last_of_ended() -> Wanted | None:
+    """The last checkpoint that is held of an ended log: no later one can ever bring its entries outside time."""
+    for past in PastEpoch.objects.filter(covered__gt=0):
+        final = Checkpoint.objects.get(tree_size=past.first + past.covered)
+        have = frozenset(final.tokens.values_list("authority_id", flat=True))
+        missing = min(settings.TSA_QUORUM, len(authorities.askable())) - len(have)
+        if missing > 0:
+            return Wanted(final, missing, have)
+    return None
 
 
 def _renewal_is_due(now: datetime) -> bool:
@@ -153,8 +167,8 @@ def _keep(authority: TimeAuthority, checkpoint: Checkpoint, answer: tsa.Answer, 
         if known is not None:
             return known
         claim = claim_documents.anchor_claim(
-            origin=head.origin,
-            size=checkpoint.tree_size,
+            origin=checkpoint.origin,
+            size=checkpoint.size,
             root=bytes(checkpoint.root_hash),
             note=note,
             authority=said.authority[:200],
@@ -191,4 +205,4 @@ def _keep(authority: TimeAuthority, checkpoint: Checkpoint, answer: tsa.Answer, 
 def unstamped_entries() -> int:
     """How many entries no outside clock has seen yet."""
     newest = TimestampToken.objects.order_by("-checkpoint").values_list("checkpoint_id", flat=True).first()
-    return log_head().size - (newest or 0)
+    return log_head().end - (newest or 0)

@@ -22,6 +22,7 @@ from ledger.models import Checkpoint, Entry, LogHead, TreeNode
 from ledger.services import keys
 from ledger.services.entry_scan import EntryScan, WrongEntryError
 from ledger.services.log import cosigned_note, full_policy, log_head
+from ledger.services.spans import Span, node_offset, spans
 from ledger.tlog.audit import PIECE, Piece, TreeWalk, hash_piece
 from ledger.tlog.checkpoint import parse_checkpoint
 from ledger.tlog.entry import genesis_prev, parse_entry, parse_utc_ms
@@ -79,6 +80,7 @@ class Audit:
 
     origin: str
     size: int
+    spans: list[Span]  # every log in order; origin, size and root are those of the present one
     root: bytes | None = None
     parts: dict[str, Part] = field(default_factory=dict)
 
@@ -110,6 +112,7 @@ class Audit:
             "size": self.size,
             "root": self.root.hex() if self.root is not None else None,
             "first_wrong_entry": self.first_wrong_entry,
+            "epochs": [_epoch(span) for span in self.spans if span.past is not None],
             "parts": [
                 {
                     "name": part.name,
@@ -124,6 +127,20 @@ class Audit:
         }
 
 
+def _epoch(span: Span) -> dict[str, object]:
+    """An ended log: how many entries are held, are under a signed head that is held, and were signed."""
+    assert span.past is not None  # noqa: S101
+    return {
+        "number": span.number,
+        "origin": span.origin,
+        "first": span.first,
+        "size": span.size,
+        "covered": span.past.covered,
+        "signed": span.past.signed_size,
+        "lost": span.past.lost,
+    }
+
+
 def audit_log(
     *,
     processes: int = 1,
@@ -136,11 +153,12 @@ def audit_log(
     extra_parts look at more (statements, blobs, tiles, tokens) and record into parts of their own.
     """
     head = log_head()
-    audit = Audit(head.origin, head.size)
+    audit = Audit(head.origin, head.size, spans(head))
     for name in ("entries", "tree_nodes", "head", "checkpoints", "signer"):
         audit.part(name)
-    tree = _TreeAudit(audit, head)
-    tree.run(processes, progress)
+    for span in audit.spans:
+        if span.parameters:  # of a log that is lost whole there is nothing to look at
+            _TreeAudit(audit, span, head).run(processes, progress)
     _audit_triggers(audit)
     for extra in extra_parts:
         extra(audit, progress)
@@ -152,8 +170,12 @@ def audit_log(
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One piece of entries for a process to check: from `start` up to `stop`; cuts as hash_piece takes them."""
+    """One piece of entries for a process to check: from `start` up to `stop`; cuts as hash_piece takes them.
 
+    Numbers are those of the log; the key of its entry 0 is `first`.
+    """
+
+    first: int
     origin: str
     genesis: bytes
     start: int
@@ -166,7 +188,7 @@ def check_piece(task: _Task) -> Piece:
     scan = EntryScan(task.origin, task.genesis, task.start)
     if task.start:
         # Checked by whoever has the piece before; entries do not change meanwhile.
-        before = Entry.objects.filter(seq=task.start - 1).first()
+        before = Entry.objects.filter(seq=task.first + task.start - 1).first()
         if before is None:
             raise WrongEntryError(task.start - 1, "audit.missing", "is not stored")
         scan.prev = bytes(before.leaf_hash)
@@ -176,7 +198,8 @@ def check_piece(task: _Task) -> Piece:
         for low in range(task.start, task.stop, ROWS):
             high = min(low + ROWS, task.stop)
             cursor.execute(
-                "SELECT seq, body, leaf_hash FROM ledger_entry WHERE seq >= %s AND seq < %s ORDER BY seq", (low, high)
+                "SELECT seq - %s, body, leaf_hash FROM ledger_entry WHERE seq >= %s AND seq < %s ORDER BY seq",
+                (task.first, task.first + low, task.first + high),
             )
             rows = cursor.fetchall()
             if rows:
@@ -203,39 +226,42 @@ def _in_child() -> None:
 
 
 class _TreeAudit:
-    """One pass over the entries in order, holding nodes, checkpoints, signer and head against the tree they make."""
+    """One pass over the entries of one log in order, holding nodes, checkpoints, signer and head against their tree."""
 
-    def __init__(self, audit: Audit, head: LogHead) -> None:
+    def __init__(self, audit: Audit, span: Span, head: LogHead) -> None:
         self._audit = audit
+        self._span = span
         self._head = head
+        self._of = f" of epoch {span.number}" if len(audit.spans) > 1 else ""
         self._walk = TreeWalk()
-        self._signed = keys.read_signer_state(head.origin)
+        self._signed = keys.read_signer_state(span.origin)
         self._keys = [log.key for log in full_policy().logs]
         self._agreed = 0  # entries that a signature covers and that agree with it
 
     def run(self, processes: int, progress: Progress) -> None:
-        entries = self._audit.part("entries")
+        entries, first = self._audit.part("entries"), self._span.first
         try:
             for piece in self._pieces(processes):
                 start = self._walk.size
                 nodes = self._walk.add(piece)
-                entries.checked = self._walk.size
+                entries.checked = first + self._walk.size
                 self._nodes(nodes)
                 self._checkpoints(start)
-                progress("entries", self._walk.size, self._head.size)
+                progress("entries", entries.checked, self._head.end)
         except WrongEntryError as error:
-            entries.checked = error.seq
-            entries.wrong(f"entry {error.seq}", error.code, error.detail, error.seq)
+            entries.checked = first + error.seq
+            entries.wrong(f"entry {error.seq}{self._of}", error.code, error.detail, first + error.seq)
             self._after_a_wrong_entry(error.seq)
             return
-        self._audit.root = self._walk.root()
-        self._beyond()
-        self._compare_head()
         self._signer()
+        if self._span.past is None:
+            self._audit.root = self._walk.root()
+            self._beyond()
+            self._compare_head()
 
     def _pieces(self, processes: int) -> Iterator[Piece]:
-        tasks = (self._task(start) for start in range(0, self._head.size, PIECE))
-        if processes <= 1 or self._head.size <= PIECE:
+        tasks = (self._task(start) for start in range(0, self._span.size, PIECE))
+        if processes <= 1 or self._span.size <= PIECE:
             yield from map(check_piece, tasks)
             return
         connections.close_all()
@@ -249,22 +275,24 @@ class _TreeAudit:
                 yield piece
 
     def _task(self, start: int) -> _Task:
-        stop = min(start + PIECE, self._head.size)
-        sizes = set(Checkpoint.objects.filter(tree_size__gt=start, tree_size__lte=stop).values_list("pk", flat=True))
+        stop, first = min(start + PIECE, self._span.size), self._span.first
+        rows = Checkpoint.objects.filter(tree_size__gt=first + start, tree_size__lte=first + stop)
+        sizes = {key - first for key in rows.values_list("pk", flat=True)}
         if self._signed and start < self._signed.tree_size <= stop:
             sizes.add(self._signed.tree_size)
-        genesis = genesis_prev(bytes(self._head.parameters))
-        return _Task(self._head.origin, genesis, start, stop, tuple(size - start for size in sorted(sizes)))
+        genesis = genesis_prev(self._span.parameters)
+        return _Task(first, self._span.origin, genesis, start, stop, tuple(size - start for size in sorted(sizes)))
 
     def _nodes(self, nodes: Sequence[TileNode]) -> None:
         part = self._audit.part("tree_nodes")
         for level in sorted({node.tile_level for node in nodes}):
-            ours = {node.index: node.hash for node in nodes if node.tile_level == level}
+            before = node_offset(level, self._span.first)
+            ours = {before + node.index: node.hash for node in nodes if node.tile_level == level}
             rows = TreeNode.objects.filter(level=level, index__gte=min(ours), index__lte=max(ours))
             stored = {index: bytes(value) for index, value in rows.values_list("index", "hash")}
             part.checked += len(ours)
             for index, value in ours.items():
-                first = index << (TILE_HEIGHT * level)
+                first = self._span.first + ((index - before) << (TILE_HEIGHT * level))
                 if index not in stored:
                     part.wrong(f"node {level}/{index}", "audit.node_missing", f"subtree of entry {first} on", first)
                 elif stored[index] != value:
@@ -272,18 +300,24 @@ class _TreeAudit:
                     part.wrong(f"node {level}/{index}", "audit.node", detail, first)
 
     def _checkpoints(self, start: int) -> None:
-        rows = Checkpoint.objects.filter(tree_size__gt=start, tree_size__lte=self._walk.size).order_by("tree_size")
-        for row in rows.iterator():
-            self._check_checkpoint(row, self._walk.root_at(row.tree_size))
+        first = self._span.first
+        rows = Checkpoint.objects.filter(tree_size__gt=first + start, tree_size__lte=first + self._walk.size)
+        for row in rows.order_by("tree_size").iterator():
+            self._check_checkpoint(row, row.tree_size - first, self._walk.root_at(row.tree_size - first))
         signed = self._signed
         if signed and start < signed.tree_size <= self._walk.size:
             part = self._audit.part("signer")
             part.checked = 1
             if self._walk.root_at(signed.tree_size) != signed.root_hash:
-                part.wrong("signer state", "audit.rewritten", self._since(signed.tree_size), self._agreed)
+                part.wrong("signer state", "audit.rewritten", self._since(signed.tree_size), self._suspect)
 
-    def _check_checkpoint(self, row: Checkpoint, root: bytes) -> None:
-        part, item = self._audit.part("checkpoints"), f"checkpoint {row.tree_size}"
+    @property
+    def _suspect(self) -> int:
+        """The first entry that no agreeing signature covers."""
+        return self._span.first + self._agreed
+
+    def _check_checkpoint(self, row: Checkpoint, size: int, root: bytes) -> None:
+        part, item = self._audit.part("checkpoints"), f"checkpoint {size}{self._of}"
         part.checked += 1
         try:
             signed = parse_note(cosigned_note(row))
@@ -295,12 +329,12 @@ class _TreeAudit:
         except TlogError as error:
             part.wrong(item, error.code, error.message)
             return
-        if (said.origin, said.size, said.root) != (self._head.origin, row.tree_size, bytes(row.root_hash)):
+        if (said.origin, said.size, said.root) != (self._span.origin, size, bytes(row.root_hash)):
             part.wrong(item, "audit.checkpoint", "the signed text differs from the columns beside it")
         elif said.root != root:
-            part.wrong(item, "audit.rewritten", self._since(row.tree_size), self._agreed)
+            part.wrong(item, "audit.rewritten", self._since(size), self._suspect)
         else:
-            self._agreed = row.tree_size
+            self._agreed = size
 
     def _since(self, size: int) -> str:
         return f"the first {size} entries are not those that were signed; the first {self._agreed} agree"
@@ -308,14 +342,15 @@ class _TreeAudit:
     def _beyond(self) -> None:
         """Rows outside what the head counts. Appends under way make the head grow, so it is read again."""
         span = Entry.objects.aggregate(low=Min("seq"), high=Max("seq"))
-        size = log_head().size
+        now = log_head()
+        size = now.end
         entries = self._audit.part("entries")
         if span["low"] is not None and span["low"] < 0:
             entries.wrong(f"entry {span['low']}", "audit.extra", "entries are counted from 0", span["low"])
         if span["high"] is not None and span["high"] >= size:
             entries.wrong(f"entry {size}", "audit.extra", f"is stored, but the head counts {size}", size)
         for level in TreeNode.objects.order_by().values_list("level", flat=True).distinct():
-            full = size >> (TILE_HEIGHT * level) if level > 0 else 0
+            full = node_offset(level, now.first) + (now.size >> (TILE_HEIGHT * level)) if level > 0 else 0
             extra = TreeNode.objects.filter(level=level).exclude(index__gte=0, index__lt=full).first()
             if extra is not None:
                 detail = f"the tree of {size} entries has no such node"
@@ -331,7 +366,7 @@ class _TreeAudit:
         last = genesis_prev(bytes(head.parameters))
         ts = 0
         if head.size:
-            row = Entry.objects.get(seq=head.size - 1)
+            row = Entry.objects.get(seq=head.end - 1)
             last = bytes(row.leaf_hash)
             ts = _milliseconds(bytes(row.body))
         if bytes(head.prev) != last:
@@ -344,17 +379,21 @@ class _TreeAudit:
             part.wrong("head", "audit.head_time", f"last_ms is {head.last_ms}, the last entry has {ts}")
 
     def _signer(self) -> None:
-        part, signed = self._audit.part("signer"), self._signed
-        if signed is None and Checkpoint.objects.exists():
+        part, signed, past = self._audit.part("signer"), self._signed, self._span.past
+        if past is not None:  # what is missing was told when it ended
+            if signed is not None and signed.tree_size != past.signed_size:
+                detail = f"{signed.tree_size} entries were signed, the ended log says {past.signed_size}"
+                part.wrong(f"signer state{self._of}", "audit.epoch", detail)
+        elif signed is None and Checkpoint.objects.filter(tree_size__gt=self._span.first).exists():
             part.wrong("signer state", "audit.signer_missing", "checkpoints exist, but the signer remembers none")
-        elif signed and signed.tree_size > self._head.size:
-            detail = f"{signed.tree_size} entries were signed, {self._head.size} are stored"
-            part.wrong("signer state", "audit.cut", detail, self._head.size)
+        elif signed and signed.tree_size > self._span.size:
+            detail = f"{signed.tree_size} entries were signed, {self._span.size} are stored"
+            part.wrong("signer state", "audit.cut", detail, self._head.end)
 
     def _after_a_wrong_entry(self, seq: int) -> None:
         """What stands behind a wrong entry cannot be compared with anything."""
         for name in ("tree_nodes", "head", "checkpoints", "signer"):
-            self._audit.part(name).unknown.append(f"not compared beyond entry {seq}")
+            self._audit.part(name).unknown.append(f"not compared beyond entry {seq}{self._of}")
 
 
 def _milliseconds(body: bytes) -> int:

@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
-from ledger.models import Certificate, Entry, ImageFile, Statement, TimestampToken
+from ledger.models import Certificate, Entry, ImageFile, PastEpoch, Statement, TimestampToken
 from ledger.services.audit import Audit, Progress
 from ledger.services.authorities import anchors_of
 from ledger.services.blobs import BlobUnreadableError, read_blob
+from ledger.services.epochs import EPOCH, epoch_claim
 from ledger.services.log import as_datetime
 from ledger.tlog import x509_path
 from ledger.tlog.claims import parse_claim
-from ledger.tlog.entry import parse_entry, parse_utc_ms
+from ledger.tlog.entry import claim_hash, parse_entry, parse_utc_ms
 from ledger.tlog.errors import TlogError
 from ledger.tlog.timestamp import verify_timestamp
 
@@ -26,27 +27,72 @@ ROWS = 1000
 def audit_statements(audit: Audit, progress: Progress) -> None:
     """Each entry has its statement, and claim and identity are the documents whose hashes the entry carries."""
     part = audit.part("statements")
-    erased = _erased(audit)
-    for start in range(0, audit.size, ROWS):
-        stop = min(start + ROWS, audit.size)
+    erased, end = _erased(audit), audit.spans[-1].end
+    again = [range(past.first + past.covered, past.end) for past in _past(audit)]
+    for start in range(0, end, ROWS):
+        stop = min(start + ROWS, end)
         rows = {row[0]: row for row in _statements(start, stop)}
-        for seq, body in Entry.objects.filter(seq__gte=start, seq__lt=stop).order_by("seq").values_list("seq", "body"):
+        entries = Entry.objects.filter(seq__gte=start, seq__lt=stop).order_by("seq")
+        for seq, body, leaf in entries.values_list("seq", "body", "leaf_hash"):
             part.checked += 1
+            scopes = erased.get(bytes(leaf).hex(), frozenset())
             if seq in rows:
-                _check_statement(audit, bytes(body), rows[seq], erased.get(seq, frozenset()))
-            elif seq not in erased:
+                _check_statement(audit, bytes(body), rows[seq], scopes)
+            elif not scopes and not any(seq in keys for keys in again):
                 part.wrong(f"statement of entry {seq}", "audit.statement_missing", "no statement is stored", seq)
-        progress("statements", stop, audit.size)
+        progress("statements", stop, end)
+
+
+def _past(audit: Audit) -> list[PastEpoch]:
+    return [span.past for span in audit.spans if span.past is not None]
+
+
+def audit_epochs(audit: Audit, progress: Progress) -> None:
+    """Each log after the first begins with what was signed of the ones before it, and repeats what they left unsigned."""
+    part = audit.part("epochs")
+    past = _past(audit)
+    for row in past:
+        part.checked += 1
+        follower = next((span for span in audit.spans if span.number > row.number and span.parameters), None)
+        if follower is None:
+            part.wrong(f"epoch {row.number}", "audit.epoch", "no log follows it")
+            continue
+        # Its epoch entries name the logs before it, the latest first.
+        place = follower.first + follower.number - 1 - row.number
+        if row.signed_note and not _is_named(place, row):
+            part.wrong(f"epoch {row.number}", "audit.epoch", f"entry {place} does not name its last checkpoint", place)
+        for offset in range(row.size - row.covered):
+            old, new = row.first + row.covered + offset, row.again_at + offset
+            if not _says_the_same(old, new):
+                part.wrong(f"epoch {row.number}", "audit.epoch", f"entry {new} does not repeat entry {old}", new)
+        progress("epochs", part.checked, len(past))
+
+
+def _is_named(place: int, row: PastEpoch) -> bool:
+    found = Entry.objects.filter(seq=place).first()
+    try:
+        said = parse_entry(bytes(found.body)) if found else None
+        return said is not None and (said.kind, said.claim) == (EPOCH, claim_hash(epoch_claim(row)))
+    except TlogError:
+        return False  # named among the entries
+
+
+def _says_the_same(old: int, new: int) -> bool:
+    try:
+        first, second = (parse_entry(bytes(Entry.objects.get(seq=key).body)) for key in (old, new))
+    except (TlogError, Entry.DoesNotExist):
+        return False
+    return (first.kind, first.claim, first.who) == (second.kind, second.claim, second.who)
 
 
 def _statements(start: int, stop: int) -> Iterator[tuple[Any, ...]]:
     rows = Statement.objects.filter(entry__gte=start, entry__lt=stop)
-    return rows.values_list("entry_id", "kind", "claim", "identity", "logged_at").iterator(chunk_size=ROWS)
+    return rows.values_list("entry_id", "kind", "claim", "identity", "logged_at", "seq").iterator(chunk_size=ROWS)
 
 
-def _erased(audit: Audit) -> dict[int, frozenset[str]]:
-    """What erasure entries say is gone: entry number to the scopes named."""
-    erased: dict[int, frozenset[str]] = {}
+def _erased(audit: Audit) -> dict[str, frozenset[str]]:
+    """What erasure entries say is gone: leaf hash of the entry to the scopes named."""
+    erased: dict[str, frozenset[str]] = {}
     for statement in Statement.objects.filter(kind="erasure").iterator():
         try:
             claim: Any = parse_claim("erasure", bytes(statement.claim))
@@ -55,12 +101,12 @@ def _erased(audit: Audit) -> dict[int, frozenset[str]]:
             audit.part("statements").wrong(item, error.code, error.message, statement.entry_id)
             continue
         for named in claim["entries"]:
-            erased[named["seq"]] = erased.get(named["seq"], frozenset()) | frozenset(claim["scope"])
+            erased[named["leaf"]] = erased.get(named["leaf"], frozenset()) | frozenset(claim["scope"])
     return erased
 
 
 def _check_statement(audit: Audit, body: bytes, row: tuple[Any, ...], erased: frozenset[str]) -> None:
-    seq, kind, claim, identity, logged_at = row
+    seq, kind, claim, identity, logged_at, number = row
     part, item = audit.part("statements"), f"statement of entry {seq}"
     try:
         entry = parse_entry(body)
@@ -68,6 +114,8 @@ def _check_statement(audit: Audit, body: bytes, row: tuple[Any, ...], erased: fr
         return  # named among the entries
     if kind != entry.kind:
         part.wrong(item, "audit.statement_kind", f"is kept as {kind}, the entry says {entry.kind}", seq)
+    if number != entry.seq:
+        part.wrong(item, "audit.statement_number", f"is kept as number {number}, the entry says {entry.seq}", seq)
     if logged_at != as_datetime(parse_utc_ms(entry.ts)):
         part.wrong(item, "audit.statement_time", f"is kept as of {logged_at.isoformat()}, logged {entry.ts}", seq)
     for scope, document, prefix, expected in (

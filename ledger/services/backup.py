@@ -25,7 +25,7 @@ from django.conf import settings
 from django.db import connection, models
 from django.db.migrations.recorder import MigrationRecorder
 
-from ledger.models import Blob, LogHead
+from ledger.models import Blob, LogHead, PastEpoch
 from ledger.services.files import sync_directory
 from ledger.services.log import LogNotReadyError
 
@@ -106,6 +106,7 @@ def _log_facts() -> dict[str, Any]:
         "size": head.size,
         "prev": bytes(head.prev).hex(),
         "frontier": bytes(head.frontier).hex(),
+        "epochs": [{"origin": row.origin, "size": row.size} for row in PastEpoch.objects.order_by("number")],
         "migrations": migration_leaves(),
         "made_on": connection.vendor,
     }

@@ -58,7 +58,7 @@ def preview_person(*, actor: User | None, seller: Seller, user: User) -> Preview
         "certificates": certificates_of(keys).count(),
         "papers": _papers(seller, user).filter(erased_at=None).count(),
     }
-    entries = tuple(statements.order_by("entry").values_list("entry_id", flat=True))
+    entries = tuple(statements.order_by("entry").values_list("seq", flat=True))
     return Preview({kind: count for kind, count in counts.items() if count}, entries, handed_out(keys), ())
 
 

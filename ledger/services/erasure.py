@@ -115,7 +115,7 @@ def erase_original(*, actor: User | None, original: Original, reason: str) -> Er
 def record_erasure(erasure: Erasure, statements: QuerySet[Statement], scope: Sequence[str], head: LogHead) -> None:
     """The erasure entries, which strangers can read: which entries were erased and why, nothing else."""
     erasure.save(force_insert=True)
-    pairs = list(statements.order_by("entry").values_list("entry_id", "entry__leaf_hash"))
+    pairs = list(statements.order_by("entry").values_list("seq", "entry__leaf_hash"))
     drafts = [
         Draft(
             kind=KIND,
@@ -127,7 +127,7 @@ def record_erasure(erasure: Erasure, statements: QuerySet[Statement], scope: Seq
         for number, portion in enumerate(batched(pairs, MAX_ITEMS))
     ]
     made = append_statements(seller=erasure.seller, actor=erasure.actor, drafts=drafts, head=head)
-    erasure.entries = [statement.entry_id for statement in made]
+    erasure.entries = [statement.seq for statement in made]
     erasure.save(update_fields=["entries"])
 
 

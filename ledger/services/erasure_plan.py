@@ -128,7 +128,7 @@ def counts_of(plan: Plan) -> dict[str, int]:
 
 
 def entries_of(plan: Plan) -> tuple[int, ...]:
-    return tuple(statements_of(plan).order_by("entry").values_list("entry_id", flat=True))
+    return tuple(statements_of(plan).order_by("entry").values_list("seq", flat=True))
 
 
 def handed_out(statements: Iterable[int]) -> list[dict[str, Any]]:
@@ -136,7 +136,7 @@ def handed_out(statements: Iterable[int]) -> list[dict[str, Any]]:
     rows = [
         {
             "kind": "certificate" if certificate.statement.kind == "image.registered" else "receipt",
-            "entry": certificate.statement.entry_id,
+            "entry": certificate.statement.seq,
             "at": certificate.created_at.isoformat(),
             "sha256": bytes(certificate.sha256).hex(),
         }
@@ -144,7 +144,7 @@ def handed_out(statements: Iterable[int]) -> list[dict[str, Any]]:
     ]
     downloads = Handout.objects.filter(statement__in=list(statements)).select_related("statement").order_by("pk")
     rows += [
-        {"kind": row.kind, "entry": row.statement.entry_id, "at": row.last_at.isoformat(), "times": row.times}
+        {"kind": row.kind, "entry": row.statement.seq, "at": row.last_at.isoformat(), "times": row.times}
         for row in downloads
     ]
     return rows

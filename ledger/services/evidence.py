@@ -40,6 +40,7 @@ from ledger.services.handouts import BUNDLE, BUNDLE_WITH_FILES, record_handout
 from ledger.services.log import cosignature_lines, covering_checkpoint, log_head, own_policy, proof_of
 from ledger.services.outside_time import CHECKPOINT_SIGNED, Outside, files_of, outside_time
 from ledger.services.pictures import analyse_pictures, thumbnail
+from ledger.services.spans import span_of
 from ledger.services.witnesses import policy_with_witnesses, quorum_met
 from ledger.tlog import bundle, entry, note
 from ledger.tlog.proof import Proof
@@ -71,7 +72,7 @@ class Evidence:
 
 def evidence_of(statement: Statement) -> Evidence:
     """Prove a statement under the checkpoint that outside clocks stamped; until then under the newest, signed if needed."""
-    outside = outside_time(statement.entry_id)
+    outside = outside_time(statement.entry_id, statement.first)
     checkpoint = outside.checkpoint or covering_checkpoint(statement.entry)
     return Evidence(statement, checkpoint, proof_of(statement.entry, checkpoint), outside)
 
@@ -81,7 +82,7 @@ def core_files(evidence: Evidence, originals: dict[int, tuple[str, bytes]] | Non
     statement = evidence.statement
     return bundle.core_files(
         entry=bytes(statement.entry.body),
-        parameters=bytes(log_head().parameters),
+        parameters=span_of(statement.entry_id, log_head()).parameters,
         proof=evidence.proof,
         policy=policy_with_witnesses(own_policy()),
         cosignatures=cosignature_lines(evidence.checkpoint),
@@ -101,7 +102,7 @@ def issue(statement: Statement, render: Render) -> Certificate:
         raise ErasedError
     issued = Certificate.objects.filter(statement=statement, layout_version=LAYOUT_VERSION).select_related("blob")
     found = issued.order_by("-stage", "-is_archival").first()
-    if found is not None and found.stage >= _stage(outside_time(statement.entry_id)):
+    if found is not None and found.stage >= _stage(outside_time(statement.entry_id, statement.first)):
         return found
     evidence = evidence_of(statement)
     stage = _stage(evidence.outside)
@@ -177,12 +178,12 @@ def _ledger_facts(evidence: Evidence) -> LedgerFacts:
     signature = note.parse_note(checkpoint.note.encode()).signatures[0]
     return LedgerFacts(
         origin=parsed.log,
-        seq=row.seq,
+        seq=parsed.seq,
         logged_at=evidence.statement.logged_at,
         entry_text=bytes(row.body).decode(),
         leaf_hash=bytes(row.leaf_hash),
         prev_hash=parsed.prev,
-        tree_size=checkpoint.tree_size,
+        tree_size=checkpoint.size,
         root_hash=bytes(checkpoint.root_hash),
         key_id=f"{signature.name}+{signature.key_id.hex()}",
         inclusion_proof=evidence.proof.path,

@@ -28,6 +28,7 @@ from ledger.services.files import make_directories, write_durably
 from ledger.services.job_registry import FAST, QUEUES
 from ledger.services.jobs import is_pushed
 from ledger.services.log import LogNotReadyError, latest_checkpoint, log_head
+from ledger.services.log_state import find_behind
 
 OK, DEGRADED, DOWN, OFF = "ok", "degraded", "down", "off"
 CLOCK = "clock"
@@ -104,7 +105,7 @@ def troubles() -> list[str]:
     return [code for code in found if code in SHOWN_ON_PAGES]
 
 
-SHOWN_ON_PAGES = ("health_workers", "health_disk_full", "health_redis", "health_queue", "health_store")
+SHOWN_ON_PAGES = ("log_behind", "health_workers", "health_disk_full", "health_redis", "health_queue", "health_store")
 
 
 def _told(name: str, check: Callable[[], Part]) -> Part:
@@ -177,13 +178,22 @@ def _queue() -> Part:
     return Part("queue", DEGRADED if late else OK, "health_queue" if late else "", detail)
 
 
+def _log() -> Part:
+    """Whether the database holds all that was signed: an older copy takes no entries until the operator has spoken."""
+    head = log_head()
+    behind = find_behind(head.origin, head.size)
+    if behind is not None:
+        return Part("log", DOWN, "log_behind", f"{behind.size} entries are here, {behind.lost} signed ones are missing")
+    return Part("log", OK, detail=f"{head.size} entries of {head.origin}")
+
+
 def _checkpoint() -> Part:
     head, newest = log_head(), latest_checkpoint()
     signed = newest.tree_size if newest else 0
-    if head.size == signed:
-        return Part("checkpoint", OK, detail=f"all {signed} entries are signed")
+    if head.end == signed:
+        return Part("checkpoint", OK, detail=f"all {head.size} entries are signed")
     waited = timezone.now().timestamp() - head.last_ms / 1000
-    detail = f"{head.size - signed} entries wait, the newest for {waited:.0f} s"
+    detail = f"{head.end - signed} entries wait, the newest for {waited:.0f} s"
     late = waited > settings.CHECKPOINT_INTERVAL_S + SEAL_PATIENCE_S
     return Part("checkpoint", DEGRADED if late else OK, "health_checkpoint" if late else "", detail)
 
@@ -254,6 +264,7 @@ CHECKS: dict[str, Callable[[], Part]] = {
     "disk": _disk,
     "workers": _workers,
     "queue": _queue,
+    "log": _log,
     "checkpoint": _checkpoint,
     "outside_time": _authorities,
     "witnesses": _witnesses,

@@ -39,13 +39,23 @@ class LogKey:
 
 def active_signers(origin: str, time_s: int) -> tuple[Ed25519Signer, CosignatureSigner | None]:
     """Who signs checkpoints: the Ed25519 key, and the ML-DSA-44 key where there is one."""
-    seed = keys.mldsa_seed()
+    seed = keys.mldsa_seed(origin)
     second = None if seed is None else CosignatureSigner(MlDsaCosigner(origin, seed, time_s))
-    return Ed25519Signer(origin, keys.log_key().private_bytes_raw()), second
+    return Ed25519Signer(origin, keys.log_key(origin).private_bytes_raw()), second
 
 
 def _present_keys(origin: str) -> list[VerifierKey]:
     return [signer.key for signer in active_signers(origin, 0) if signer is not None]
+
+
+def is_noted(origin: str) -> bool:
+    """Whether any key of that log was written down."""
+    return any(row.key.name == origin for row in _read())
+
+
+def is_taken(public: bytes) -> bool:
+    """Whether a key is known as some log's: each log has a key of its own, for ever."""
+    return any(row.key.public == public for row in _read())
 
 
 def log_keys(origin: str) -> list[LogKey]:

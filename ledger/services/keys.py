@@ -7,6 +7,7 @@ old database meets a signer that remembers a newer head and refuses to sign. Wit
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import secrets
 from collections.abc import Iterator
@@ -53,10 +54,15 @@ class KeyLockedError(KeyMissingError):
 
 @dataclass(frozen=True, slots=True)
 class SignerState:
-    """The largest head of one log that this signer ever signed."""
+    """The largest head of one log that this signer ever signed.
+
+    note is the signed text (empty where an earlier version signed it); after names the log that this one followed.
+    """
 
     tree_size: int
     root_hash: bytes
+    note: str = ""
+    after: str = ""
 
 
 def _path(name: str) -> Path:
@@ -95,7 +101,14 @@ def write_secret(name: str, content: bytes) -> None:
 
 def unprotected() -> list[str]:
     """Names of the key files that lie there unencrypted."""
-    return [name for name in SECRETS if _path(name).exists() and not is_encrypted(_path(name).read_bytes())]
+    return [name for name in _secrets() if not is_encrypted(_path(name).read_bytes())]
+
+
+def _secrets() -> list[str]:
+    """Secret key files that there are, those of later epochs included."""
+    folder = Path(settings.KEYS_DIR)
+    own = [path.name for name in (LOG_KEY, LOG_MLDSA_KEY) for path in folder.glob(name.replace(".", "-*.", 1))]
+    return [name for name in SECRETS if _path(name).exists()] + sorted(own)
 
 
 def encrypt_files() -> list[str]:
@@ -130,9 +143,24 @@ def new_mldsa_key() -> bytes:
     return secrets.token_hex(32).encode() + b"\n"
 
 
-def log_key() -> Ed25519PrivateKey:
-    """The key that signs checkpoints."""
-    return parse_log_key(read_secret(LOG_KEY))
+def key_file(origin: str, name: str) -> str:
+    """The file of a log's key. The first log's has the plain name, each later epoch has keys and files of its own."""
+    stem, dot, suffix = name.partition(".")
+    own = f"{stem}-{hashlib.sha256(origin.encode()).hexdigest()[:16]}{dot}{suffix}"
+    return own if _path(own).exists() else name
+
+
+def create_epoch_keys(origin: str) -> None:
+    """Fresh keys for a log that is about to begin; durable before anything names them."""
+    wanted = {LOG_KEY: new_log_key()} | ({LOG_MLDSA_KEY: new_mldsa_key()} if HAS_MLDSA else {})
+    for name, content in wanted.items():
+        stem, dot, suffix = name.partition(".")
+        write_secret(f"{stem}-{hashlib.sha256(origin.encode()).hexdigest()[:16]}{dot}{suffix}", content)
+
+
+def log_key(origin: str = "") -> Ed25519PrivateKey:
+    """The key that signs checkpoints of that log; of the first one where none is named."""
+    return parse_log_key(read_secret(key_file(origin, LOG_KEY)))
 
 
 def parse_log_key(pem: bytes) -> Ed25519PrivateKey:
@@ -142,11 +170,12 @@ def parse_log_key(pem: bytes) -> Ed25519PrivateKey:
     return key
 
 
-def mldsa_seed() -> bytes | None:
-    """The 32-byte seed of the log's ML-DSA key; None where this machine cannot sign with one or has none yet."""
-    if not HAS_MLDSA or not _path(LOG_MLDSA_KEY).exists():
+def mldsa_seed(origin: str) -> bytes | None:
+    """The 32-byte seed of a log's ML-DSA key; None where this machine cannot sign with one or has none yet."""
+    name = key_file(origin, LOG_MLDSA_KEY)
+    if not HAS_MLDSA or not _path(name).exists():
         return None
-    return bytes.fromhex(read_secret(LOG_MLDSA_KEY).decode().strip())
+    return bytes.fromhex(read_secret(name).decode().strip())
 
 
 def storage_key() -> bytes:
@@ -215,10 +244,20 @@ def read_signer_state(origin: str) -> SignerState | None:
     state = _signer_states().get(origin)
     if state is None:
         return None
-    return SignerState(tree_size=state["tree_size"], root_hash=bytes.fromhex(state["root_hash"]))
+    return _state(state)
+
+
+def _state(row: dict[str, Any]) -> SignerState:
+    return SignerState(row["tree_size"], bytes.fromhex(row["root_hash"]), row.get("note", ""), row.get("after", ""))
+
+
+def epochs_signed() -> dict[str, SignerState]:
+    """What this signer remembers of logs that followed another one, by name."""
+    found = {origin: _state(row) for origin, row in _signer_states().items()}
+    return {origin: state for origin, state in found.items() if state.after}
 
 
 def write_signer_state(origin: str, state: SignerState) -> None:
     """Durable before the signature leaves: a crash after this line costs a signature, never a fork."""
-    row = {"root_hash": state.root_hash.hex(), "tree_size": state.tree_size}
+    row = {"root_hash": state.root_hash.hex(), "tree_size": state.tree_size, "note": state.note, "after": state.after}
     write_durably(_path(SIGNER_STATE), json.dumps(_signer_states() | {origin: row}, sort_keys=True).encode())

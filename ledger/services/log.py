@@ -7,7 +7,7 @@ neither. The head row is locked first, so entries of all processes form one line
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -20,11 +20,12 @@ from django.utils import timezone
 from ledger.accounts.models import Seller, User
 from ledger.accounts.numbers import new_number
 from ledger.accounts.permissions import Permission, require_permission
-from ledger.models import Checkpoint, Cosignature, Entry, LogHead, Statement, TreeNode
+from ledger.models import Checkpoint, Cosignature, Entry, LogHead, PastEpoch, Statement
 from ledger.services import keys, log_rows
 from ledger.services.identity import system_identity
-from ledger.services.key_registry import KeyState, active_signers, log_keys
-from ledger.services.log_state import require_current
+from ledger.services.key_registry import KeyState, LogKey, active_signers, log_keys
+from ledger.services.log_state import find_behind, note_growth, require_current
+from ledger.services.spans import hashes_of, node_offset, span_of
 from ledger.tlog import checkpoint as heads
 from ledger.tlog import claims, entry, merkle, note, policy, proof
 
@@ -42,6 +43,12 @@ class LogForkError(Exception):
     """The database disagrees with what this signer signed before: nothing is signed until somebody looks."""
 
     code = "log_fork"
+
+
+class EntryUnsignedError(Exception):
+    """The entry is in a log that was ended before it was signed; it stands once more in the log after it."""
+
+    code = "entry_unsigned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,7 @@ def append_batches(
     log_rows.insert_log_rows(entries, nodes)
     statements = log_rows.insert_statements(rows)
     log_rows.write_head(head)
+    note_growth(head)
     for statement, row in zip(statements, entries, strict=True):
         statement.entry = log_rows.entry_of(row)
     rest = iter(statements[len(anomaly.drafts) :])
@@ -166,17 +174,23 @@ def _build(
             )
         )
         prev = merkle.leaf_hash(body)
-        entries.append((seq, body, prev))
-        statements.append(_statement(seq, batch, draft, logged_at) | {"claim": claim, "identity": identity})
-        nodes += [(node.tile_level, node.index, node.hash) for node in frontier.append(prev)]
+        entries.append((head.first + seq, body, prev))
+        row = _statement(seq, batch, draft, logged_at)
+        statements.append(row | {"entry_id": head.first + seq, "claim": claim, "identity": identity})
+        nodes += node_rows(head, frontier.append(prev))
     head.size, head.prev, head.frontier = frontier.size, prev, frontier.to_bytes()
     return entries, statements, nodes
+
+
+def node_rows(head: LogHead, nodes: Iterable[merkle.TileNode]) -> list[log_rows.Row]:
+    """Tree nodes of the present log as they are stored."""
+    return [(n.tile_level, node_offset(n.tile_level, head.first) + n.index, n.hash) for n in nodes]
 
 
 def _statement(seq: int, batch: Batch, draft: Draft, logged_at: datetime) -> dict[str, Any]:
     """The columns of a statement beside its two documents."""
     return {
-        "entry_id": seq,
+        "seq": seq,
         "number": draft.number or new_number(),
         "seller_id": batch.seller.pk if batch.seller else None,
         "actor_id": batch.actor.pk if batch.actor else None,
@@ -191,16 +205,8 @@ def _statement(seq: int, batch: Batch, draft: Draft, logged_at: datetime) -> dic
 # Checkpoints ----------------------------------------------------------------------------------------------------
 
 
-def read_hashes(level: int, start: int, stop: int) -> list[bytes]:
-    """Stored hashes of one tile row: leaf hashes for level 0, roots of complete 256-fold subtrees above."""
-    if level == 0:
-        entries = Entry.objects.filter(seq__gte=start, seq__lt=stop).order_by("seq")
-        return [bytes(row) for row in entries.values_list("leaf_hash", flat=True)]
-    nodes = TreeNode.objects.filter(level=level, index__gte=start, index__lt=stop).order_by("index")
-    return [bytes(row) for row in nodes.values_list("hash", flat=True)]
-
-
 def latest_checkpoint() -> Checkpoint | None:
+    """The newest one; right after an epoch began, until the new log is signed, still the last of the log before."""
     return Checkpoint.objects.order_by("-tree_size").first()
 
 
@@ -212,29 +218,43 @@ def seal() -> Checkpoint | None:
     with keys.signer_lock():
         head, newest = log_head(), latest_checkpoint()
         require_extension(head, newest)
-        if head.size == 0 or (newest is not None and newest.tree_size == head.size):
+        if head.size == 0 or (newest is not None and newest.tree_size == head.end):
             return newest
-        tree_head = heads.Checkpoint(head.origin, head.size, _root_of(head))
-        state = keys.SignerState(tree_size=tree_head.size, root_hash=tree_head.root)
-        keys.write_signer_state(head.origin, state)
-        return _sign(tree_head)
+        return _sign(head, heads.Checkpoint(head.origin, head.size, _root_of(head)))
 
 
-def _sign(tree_head: heads.Checkpoint) -> Checkpoint:
-    """The checkpoint, with the second signature beside it: 3 kB that neither paper nor a stamped note needs to carry."""
+def _sign(head: LogHead, tree_head: heads.Checkpoint) -> Checkpoint:
+    """The checkpoint, with the second signature beside it: 3 kB that neither paper nor a stamped note needs to carry.
+
+    The signer remembers the note too: an epoch names it when the database that held it is lost.
+    """
     text = heads.format_checkpoint(tree_head)
     first, second = active_signers(tree_head.origin, now_ms() // 1000)
     signed = note.sign_note(text, [first])
+    keys.write_signer_state(
+        head.origin, keys.SignerState(tree_head.size, tree_head.root, signed.decode(), _after(head))
+    )
     line = note.signature_line(second.key, second.sign(text)) if second else b""
     with transaction.atomic():
         checkpoint = Checkpoint.objects.create(
-            tree_size=tree_head.size, root_hash=tree_head.root, note=signed.decode(), signed_at=timezone.now()
+            tree_size=head.first + tree_head.size,
+            root_hash=tree_head.root,
+            note=signed.decode(),
+            signed_at=timezone.now(),
         )
         if second:
             Cosignature.objects.create(
                 checkpoint=checkpoint, name=second.key.name, key_id=second.key.key_id.hex(), line=line.decode()
             )
     return checkpoint
+
+
+def _after(head: LogHead) -> str:
+    """The name of the log before this one; empty for the first."""
+    known = keys.read_signer_state(head.origin)
+    if known is not None:
+        return known.after
+    return PastEpoch.objects.order_by("-number").values_list("origin", flat=True).first() or ""
 
 
 def cosignature_lines(checkpoint: Checkpoint) -> bytes:
@@ -252,22 +272,21 @@ def require_extension(head: LogHead, newest: Checkpoint | None) -> None:
     """Raise LogForkError unless the database still holds everything this signer signed."""
     signed = keys.read_signer_state(head.origin)
     if signed is None:
-        if newest is not None:
+        if newest is not None and newest.tree_size > head.first:
             raise LogForkError("the signer's state is missing although checkpoints exist; restore the key directory")
         return
-    if head.size < signed.tree_size:
-        raise LogForkError(
-            f"the database has {head.size} entries but {signed.tree_size} were signed: an old copy was restored"
-        )
-    if newest is not None and (newest.tree_size, bytes(newest.root_hash)) == (head.size, signed.root_hash):
+    behind = find_behind(head.origin, head.size)
+    if behind is not None:
+        raise LogForkError(str(behind))
+    if newest is not None and (newest.tree_size, bytes(newest.root_hash)) == (head.end, signed.root_hash):
         return  # nothing new to sign, and what was signed is what is stored
-    if merkle.root_from_tiles(signed.tree_size, read_hashes) != signed.root_hash:
+    if merkle.root_from_tiles(signed.tree_size, hashes_of(head.first)) != signed.root_hash:
         raise LogForkError(f"the first {signed.tree_size} entries are not those that were signed")
 
 
 def _root_of(head: LogHead) -> bytes:
     """The root by the stored hashes, which proofs are made of, and by the head's own frontier: they must be one."""
-    root = merkle.root_from_tiles(head.size, read_hashes)
+    root = merkle.root_from_tiles(head.size, hashes_of(head.first))
     if root != merkle.Frontier.from_bytes(head.size, bytes(head.frontier)).root():
         raise LogForkError(f"the head of {head.size} entries disagrees with the entries that are stored")
     return root
@@ -276,7 +295,7 @@ def _root_of(head: LogHead) -> bytes:
 def seal_if_due() -> Checkpoint | None:
     """Sign when there is something new and the last checkpoint is old enough; called by the supervisor."""
     head, newest = LogHead.objects.first(), latest_checkpoint()
-    if head is None or head.size == (newest.tree_size if newest else 0):
+    if head is None or head.end == (newest.tree_size if newest else 0):
         return None
     age = timezone.now() - newest.signed_at if newest else None
     return seal() if age is None or age.total_seconds() >= settings.CHECKPOINT_INTERVAL_S else None
@@ -289,30 +308,50 @@ def seal_now(*, actor: User, seller: Seller) -> Checkpoint | None:
 
 
 def proof_of(row: Entry, checkpoint: Checkpoint) -> proof.Proof:
-    """The entry's inclusion proof under a checkpoint."""
-    path = merkle.inclusion_proof(row.seq, checkpoint.tree_size, read_hashes)
-    return proof.Proof(row.seq, tuple(path), checkpoint.note.encode())
+    """The entry's inclusion proof under a checkpoint of its own log."""
+    seq = row.seq - checkpoint.first
+    path = merkle.inclusion_proof(seq, checkpoint.size, hashes_of(checkpoint.first))
+    return proof.Proof(seq, tuple(path), checkpoint.note.encode())
 
 
 def covering_checkpoint(row: Entry) -> Checkpoint:
-    """The newest checkpoint; one is signed first when the entry is newer than the last."""
+    """The newest checkpoint of the entry's log; one is signed first when the entry is newer than the last."""
     newest = latest_checkpoint()
-    if newest is None or newest.tree_size <= row.seq:
+    if newest is not None and newest.first <= row.seq < newest.tree_size:
+        return newest
+    span = span_of(row.seq, log_head())
+    if span.past is None:
         newest = seal()
+    else:
+        kept = Checkpoint.objects.filter(tree_size__gt=row.seq, tree_size__lte=span.end)
+        newest = kept.order_by("-tree_size").first()
+        if newest is None:
+            raise EntryUnsignedError(f"entry {span.seq(row.seq)} of {span.origin} is under no checkpoint that is held")
     assert newest is not None  # noqa: S101 - the entry exists, so the log is not empty
     return newest
 
 
 def log_signer() -> note.Ed25519Signer:
-    return note.Ed25519Signer(log_head().origin, keys.log_key().private_bytes_raw())
+    origin = log_head().origin
+    return note.Ed25519Signer(origin, keys.log_key(origin).private_bytes_raw())
+
+
+def site_keys(origins: Sequence[str] = ()) -> list[LogKey]:
+    """Every key of every log of this site (or of these), those of the present log first."""
+    if not origins:
+        origins = [log_head().origin, *PastEpoch.objects.order_by("-number").values_list("origin", flat=True)]
+    rows = [row for origin in origins for row in log_keys(origin)]
+    if len({row.key.public for row in rows}) < len(rows):  # an older copy of the key directory lacks a later log's
+        raise keys.KeyMissingError(f"the key of the log {origins[0]}")
+    return rows
 
 
 def own_policy() -> policy.Policy:
-    """The policy of this site: its log's keys, revoked ones left out. What outsiders compare before they trust it."""
-    known = log_keys(log_head().origin)
+    """The policy of this site: the keys of its logs, revoked ones left out. What outsiders compare before they trust it."""
+    known = site_keys()
     return policy.Policy(logs=tuple(policy.PolicyLog(row.key) for row in known if row.state is not KeyState.REVOKED))
 
 
 def full_policy() -> policy.Policy:
     """The same with revoked keys: for saying why a signature no longer counts, never for trusting one."""
-    return policy.Policy(logs=tuple(policy.PolicyLog(row.key) for row in log_keys(log_head().origin)))
+    return policy.Policy(logs=tuple(policy.PolicyLog(row.key) for row in site_keys()))

@@ -18,7 +18,7 @@ from ledger.services import keys
 from ledger.services.files import sync_directory
 from ledger.services.identity import system_identity
 from ledger.services.key_registry import KeyState, LogKey, log_keys, note_present_keys, set_state
-from ledger.services.log import Draft, append_statements, lock_head, log_head, now_ms, seal
+from ledger.services.log import Draft, append_statements, lock_head, log_head, now_ms, seal, site_keys
 from ledger.tlog.claims import parse_claim, validate_claim
 from ledger.tlog.cosignature import MlDsaCosigner
 from ledger.tlog.entry import format_utc_ms
@@ -66,7 +66,8 @@ def rotate_key(*, algorithm: str, reason: str) -> Rotation:
     Order: the new key durable beside the old; the entry committed; a last checkpoint of the old key (unless reason says
     it is not to be trusted); the files changed places; the first checkpoint of the new key.
     """
-    origin, name = log_head().origin, FILES[algorithm]
+    origin = log_head().origin
+    name = keys.key_file(origin, FILES[algorithm])
     waiting = f"{name}.next"
     active = [row.key for row in log_keys(origin) if _is(row, algorithm) and row.state is KeyState.ACTIVE]
     if not active:
@@ -86,7 +87,7 @@ def rotate_key(*, algorithm: str, reason: str) -> Rotation:
             seal()
     _change_places(name, old, new)
     seal()
-    return Rotation(old, new, statement.entry_id)
+    return Rotation(old, new, statement.seq)
 
 
 def _change_places(name: str, old: VerifierKey, new: VerifierKey) -> None:
@@ -125,10 +126,9 @@ def revoke_key(*, key_id: str, reason: str) -> LogKey:
     A key that still signs is refused: replace it first. key_id is 8 hex digits as pages show them, or the SHA-256 of
     the public key.
     """
-    origin = log_head().origin
-    found = [row for row in log_keys(origin) if key_id in (row.key.key_id.hex(), row.key.fingerprint)]
+    found = [row for row in site_keys() if key_id in (row.key.key_id.hex(), row.key.fingerprint)]
     if len(found) != 1:
-        raise KeyUnknownError(f"the log {origin} has no key {key_id}")
+        raise KeyUnknownError(f"the log {log_head().origin} has no key {key_id}")
     (row,) = found
     if row.state is KeyState.ACTIVE:
         raise KeyInUseError(f"the key {key_id} still signs; replace it first: manage.py rotate_key")

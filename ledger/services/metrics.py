@@ -39,7 +39,7 @@ def _gauges() -> Iterator[Gauge]:
     now = timezone.now()
     head, newest = log_head(), latest_checkpoint()
     yield _one("log_entries", "Entries of the log.", head.size)
-    yield _one("log_entries_signed", "Entries under the newest checkpoint.", newest.tree_size if newest else 0)
+    yield _one("log_entries_signed", "Entries under the newest checkpoint.", newest.size if newest else 0)
     if newest:
         yield _one(
             "checkpoint_timestamp_seconds", "When the newest checkpoint was signed.", newest.signed_at.timestamp()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from ledger.models import Checkpoint, Entry, Statement, TimestampToken
 from ledger.pdf.documents import OutsideTime, TimeBracket
@@ -55,7 +55,12 @@ def _reading(token: TimestampToken | None, also: Sequence[TimestampToken] = ()) 
     if token is None:
         return None
     names = dict.fromkeys(shown_name(each) for each in (token, *also))
-    return OutsideTime(token.gen_time, " · ".join(names), token.entry_id)
+    return OutsideTime(token.gen_time, " · ".join(names), _anchor_number(token))
+
+
+def _anchor_number(token: TimestampToken) -> int:
+    """The number of its anchor entry, in the log that this one is in."""
+    return int(token.seq)  # type: ignore[attr-defined]  # by shown_tokens()
 
 
 def shown_name(token: TimestampToken) -> str:
@@ -72,19 +77,25 @@ def level_of(tokens: Iterable[TimestampToken]) -> int:
 
 
 def shown_tokens() -> QuerySet[TimestampToken]:
-    rows = TimestampToken.objects.select_related("authority", "checkpoint")
+    rows = TimestampToken.objects.select_related("authority", "checkpoint").annotate(seq=F("entry__statement__seq"))
     return rows if settings.DEV_TSA else rows.filter(is_development=False)
 
 
-def outside_time(seq: int) -> Outside:
-    """What outside clocks say about an entry."""
+def outside_time(seq: int, first: int = 0) -> Outside:
+    """What outside clocks say about an entry: its key, and that of entry 0 of its log.
+
+    A token says something about one log only: the one whose checkpoint it covers.
+    """
     rows = shown_tokens()
     groups: dict[int, list[TimestampToken]] = {}
     after = rows.filter(checkpoint__gt=seq).order_by("checkpoint", "authority__priority", "pk")
     for token in after[:CANDIDATES]:
+        if token.checkpoint.first != first:
+            continue
         groups.setdefault(token.checkpoint_id, []).append(token)
     best = max(groups.values(), key=lambda group: (level_of(group), -group[0].checkpoint_id), default=[])
-    before = rows.filter(entry__lt=seq).order_by("-entry")
+    # An anchor about the log before stands in this one, but does not bind it: its checkpoint has another name.
+    before = rows.filter(entry__lt=seq, entry__gte=first, checkpoint__gt=first).order_by("-entry")
     earlier = before.first()
     if earlier is not None and earlier.is_development:  # a real clock says more, even one that spoke before
         earlier = before.filter(is_development=False).first() or earlier
@@ -124,8 +135,8 @@ def _renewals(token: TimestampToken, now: datetime) -> list[RenewalFiles]:
             .order_by("-valid_until", "checkpoint")
             .first()
         )
-        if younger is None:
-            break
+        if younger is None or not token.checkpoint.first == younger.checkpoint.first <= token.entry_id:
+            break  # the proof leads through one log only
         proof = format_proof(proof_of(token.entry, younger.checkpoint))
         found.append(RenewalFiles(_token(younger), bytes(token.entry.body), _anchor_claim(token), proof))
         token = younger

@@ -117,7 +117,7 @@ def run_probe(*, wait_s: float = 60.0, now: Now = timezone.now) -> Probe:
         if answer.original is None:
             raise ProbeError(answer.code, answer.detail)
         made.append(answer.original)
-        probe.entry = answer.original.statement.entry_id
+        probe.entry = answer.original.statement.seq
         return f"entry {probe.entry}"
 
     if not _step(probe, "register", register):
@@ -154,7 +154,7 @@ def _step(probe: Probe, name: str, run: Callable[[], str]) -> bool:
 
 def _prove(statement: Statement) -> str:
     evidence = evidence_of(statement)
-    return f"checkpoint of {evidence.checkpoint.tree_size} entries"
+    return f"checkpoint of {evidence.checkpoint.size} entries"
 
 
 def _verify(statement: Statement) -> str:

@@ -100,6 +100,7 @@ def _parse_manifest(content: bytes) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(content)
     except ValueError as error:
         raise BackupError("backup_damaged", MANIFEST) from error
+    manifest.setdefault("epochs", [])  # of a version that knew none
     if manifest.get("format") != FORMAT:
         raise BackupError("backup_other_version", f"format {manifest.get('format')}")
     return manifest
@@ -107,46 +108,55 @@ def _parse_manifest(content: bytes) -> dict[str, Any]:
 
 def _check_log(manifest: dict[str, Any], bodies: list[bytes]) -> None:
     """Every entry in its place, each naming the one before it, and the head that follows from them."""
+    first = 0
+    for epoch in manifest["epochs"]:  # ended logs first, one behind the other
+        _check_entries(epoch["origin"], bodies[first : first + epoch["size"]])
+        first += epoch["size"]
+    size, prev, frontier = _check_entries(manifest["origin"], bodies[first:])
+    if (manifest["size"], manifest["frontier"]) != (size, frontier) or (size and prev != manifest["prev"]):
+        raise BackupError("backup_damaged", "the head does not follow from the entries")
+
+
+def _check_entries(origin: str, bodies: list[bytes]) -> tuple[int, str, str]:
+    """The entries of one log; returns size, last leaf hash and frontier as a manifest has them."""
     frontier, prev = merkle.Frontier.from_bytes(0, b""), b""
     for seq, body in enumerate(bodies):
         try:
             parsed = entry.parse_entry(body)
         except TlogError as error:
             raise BackupError("backup_damaged", f"entry {seq}") from error
-        if parsed.seq != seq or (seq and parsed.prev != prev) or parsed.log != manifest["origin"]:
+        if parsed.seq != seq or (seq and parsed.prev != prev) or parsed.log != origin:
             raise BackupError("backup_damaged", f"entry {seq}")
         prev = merkle.leaf_hash(body)
         frontier.append(prev)
-    head = (manifest["size"], manifest["frontier"])
-    if head != (len(bodies), frontier.to_bytes().hex()) or (bodies and prev.hex() != manifest["prev"]):
-        raise BackupError("backup_damaged", "the head does not follow from the entries")
+    return len(bodies), prev.hex(), frontier.to_bytes().hex()
 
 
 # Restoring ------------------------------------------------------------------------------------------------------
 
 
 def restore_backup(
-    path: Path, *, accept_older: bool = False, progress: Progress = lambda what, count: None
+    path: Path, *, accept_older: bool = False, key_lost: bool = False, progress: Progress = lambda what, count: None
 ) -> tuple[dict[str, Any], Behind | None]:
     """Fill an empty installation from a backup; return its manifest and what it lacks of what was signed.
 
     The key directory has to be in place, since no backup holds keys. Raises BackupError: among others log_behind for a
-    head older than what was signed, unless accept_older.
+    head older than what was signed, unless accept_older. key_lost: the log's key may be another one, the storage key not.
     """
     manifest = verify_backup(path)
     _require_empty()
     if manifest["migrations"] != migration_leaves():
         raise BackupError("backup_other_version", "the tables are those of another version")
-    behind = find_behind(manifest["origin"], manifest["size"])
+    behind = find_behind(manifest["origin"], manifest["size"], [epoch["origin"] for epoch in manifest["epochs"]])
     if behind is not None and not accept_older:
-        raise BackupError("log_behind", f"{behind.size} entries, but {behind.signed_size} were signed")
+        raise BackupError("log_behind", str(behind))
     with _opened(path) as archive:
         _restore_files(archive, manifest, progress)
         with transaction.atomic():
             LogHead.objects.all().delete()
             for model in backup_models():
                 _restore_table(archive, model, progress)
-            _require_keys()
+            _require_keys(key_lost)
             _reset_sequences()
     return manifest, behind
 
@@ -196,12 +206,12 @@ def _row(model: type[models.Model], line: bytes) -> models.Model:
         raise BackupError("backup_damaged", model._meta.label) from error
 
 
-def _require_keys() -> None:
+def _require_keys(key_lost: bool) -> None:
     """The key directory belongs to this backup: the log's key signs it, the storage key opens its files."""
     head = LogHead.objects.get()
     parameters = entry.parse_parameters(bytes(head.parameters))
     try:
-        mine = note.Ed25519Signer(head.origin, keys.log_key().private_bytes_raw()).key
+        mine = note.Ed25519Signer(head.origin, keys.log_key(head.origin).private_bytes_raw()).key
         blob = Blob.objects.exclude(wrapped_key=b"").order_by("-created_at").first()
         if blob is not None:
             read_blob(blob)
@@ -209,7 +219,7 @@ def _require_keys() -> None:
         raise BackupError("restore_keys_missing", str(error)) from error
     except BlobUnreadableError as error:
         raise BackupError("restore_other_keys", "the storage key does not open the files") from error
-    if mine != parameters.key and keys.read_signer_state(head.origin) is None:
+    if not key_lost and mine != parameters.key and keys.read_signer_state(head.origin) is None:
         raise BackupError("restore_other_keys", "the log's key is another one")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,8 +17,9 @@ from ledger.accounts.services import first_owner_invitation
 from ledger.models import LogHead
 from ledger.pdf.sign import make_document_signer
 from ledger.services import keys
+from ledger.services.epochs import complete_epoch, new_origin, origin_host
 from ledger.services.files import make_directories, write_durably
-from ledger.services.key_registry import note_present_keys
+from ledger.services.key_registry import is_taken, note_present_keys
 from ledger.services.log import now_ms
 from ledger.tlog.entry import Parameters, format_parameters, format_utc_ms, genesis_prev
 from ledger.tlog.note import Ed25519Signer
@@ -29,14 +29,16 @@ def create_log() -> LogHead:
     """Make keys and the log when they do not exist yet; afterwards origin and parameters never change."""
     keys.create_missing_keys()
     if keys.document_signer() is None:
-        keys.save_document_signer(*make_document_signer(_origin_host(), now=timezone.now()))
+        keys.save_document_signer(*make_document_signer(origin_host(), now=timezone.now()))
     with transaction.atomic():
         head = LogHead.objects.first()
         if head is not None:
             note_present_keys(head.origin, format_utc_ms(now_ms()))
             return head
-        origin = f"{_origin_host()}/{secrets.token_hex(4)}"
-        key = Ed25519Signer(origin, keys.log_key().private_bytes_raw()).key
+        origin = new_origin()
+        if is_taken(Ed25519Signer(origin, keys.log_key(origin).private_bytes_raw()).key.public):
+            keys.create_epoch_keys(origin)  # the key directory was kept, the log it belongs to was not
+        key = Ed25519Signer(origin, keys.log_key(origin).private_bytes_raw()).key
         parameters = format_parameters(Parameters(origin=origin, created=format_utc_ms(now_ms()), key=key))
         note_present_keys(origin, format_utc_ms(now_ms()))
         return LogHead.objects.create(origin=origin, parameters=parameters, prev=genesis_prev(parameters))
@@ -83,13 +85,9 @@ def _begin_anew() -> None:
         Path(f"{connection.settings_dict['NAME']}{suffix}").unlink(missing_ok=True)
 
 
-def _origin_host() -> str:
-    """Part of the log's name: the public host, or a name that claims none."""
-    return settings.PUBLIC_HOST or "originmark.local"
-
-
 def first_run(base_url: str) -> str | None:
     """Prepare everything a first start needs; return the one-time sign-in link while nobody has an account."""
     create_log()
+    complete_epoch()
     invitation = first_owner_invitation()
     return base_url + reverse("accounts:join", args=[invitation.token]) if invitation else None

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ledger.models import Checkpoint, Entry, LogHead
+from ledger.models import Checkpoint, Entry
 from ledger.services.audit import Audit, Progress
 from ledger.services.files import make_directories, read_capped, sync_directory, write_quickly
-from ledger.services.log import LogForkError, cosigned_note, latest_checkpoint, log_head, own_policy, read_hashes
+from ledger.services.log import LogForkError, cosigned_note, log_head, own_policy
+from ledger.services.spans import Span, hashes_of, spans
 from ledger.services.witnesses import policy_with_witnesses
 from ledger.tlog import tiles
 from ledger.tlog.checkpoint import Checkpoint as TreeHead
@@ -45,17 +46,19 @@ class Export:
     files: int
 
 
-def tile_bytes(tile: Tile) -> bytes:
-    """The bytes of a tile from the database; TileError when rows are missing. Whether a checkpoint covers the tile is
-    for the caller to know: see is_public.
+def tile_bytes(tile: Tile, first: int) -> bytes:
+    """The bytes of a tile of the log that begins at `first`, from the database; TileError when rows are missing.
+
+    Whether a checkpoint covers the tile is for the caller to know: see is_public.
     """
     stop = tile.start + tile.width
     if tile.level is None:
-        rows = Entry.objects.filter(seq__gte=tile.start, seq__lt=stop).order_by("seq").values_list("body", flat=True)
+        within = Entry.objects.filter(seq__gte=first + tile.start, seq__lt=first + stop)
+        rows = within.order_by("seq").values_list("body", flat=True)
         entries = [bytes(row) for row in rows]
         _require_width(tile, len(entries))
         return tiles.format_entries(entries)
-    hashes = read_hashes(tile.level, tile.start, stop)
+    hashes = hashes_of(first)(tile.level, tile.start, stop)
     _require_width(tile, len(hashes))
     return tiles.format_tile(hashes)
 
@@ -70,22 +73,34 @@ def is_public(tile: Tile, signed_size: int) -> bool:
     return (tile.start + tile.width) << (TILE_HEIGHT * (tile.level or 0)) <= signed_size
 
 
-def export_tiles(*, folder: Path, progress: Callable[[int, int], None] = lambda done, total: None) -> Export:
+def newest_of(span: Span) -> Checkpoint | None:
+    """The newest checkpoint of one log that is held."""
+    rows = Checkpoint.objects.filter(tree_size__gt=span.first, tree_size__lte=span.end)
+    return rows.order_by("-tree_size").first()
+
+
+def export_tiles(
+    *, folder: Path, epoch: int | None = None, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Export:
     """Bring a folder up to the newest checkpoint; on return it survives a power cut. Safe to run again at any point.
 
-    Raises ExportFolderError when the folder is not an older state of this log: nothing in it is touched then.
+    epoch: the number of an ended log; the present one when not given. Raises ExportFolderError when the folder is not an
+    older state of that log: nothing in it is touched then.
     """
-    head, newest = log_head(), latest_checkpoint()
+    span = next((span for span in spans(log_head()) if span.number == epoch or (not epoch and span.past is None)), None)
+    if span is None or not span.parameters:
+        raise ExportFolderError(f"nothing is held of an epoch {epoch}")
+    newest = newest_of(span)
     before = _exported(folder)
-    _require_older(head, newest, before, folder)
+    _require_older(span, newest, before, folder)
     make_directories(folder, PUBLIC_FOLDER)
-    _write(folder / PARAMETERS, bytes(head.parameters))
+    _write(folder / PARAMETERS, span.parameters)
     _write(folder / POLICY, format_policy(policy_with_witnesses(own_policy())))
     if newest is None:
         return Export(0, 2)
-    wanted = list(tiles.tiles_of(newest.tree_size, before.size if before else 0))
+    wanted = list(tiles.tiles_of(newest.size, before.size if before else 0))
     for done, tile in enumerate(wanted, start=1):
-        _write(folder / tile.path, tile_bytes(tile))
+        _write(folder / tile.path, tile_bytes(tile, span.first))
         progress(done, len(wanted))
     _sync(folder, wanted)
     _write(folder / CHECKPOINT, cosigned_note(newest))
@@ -93,7 +108,7 @@ def export_tiles(*, folder: Path, progress: Callable[[int, int], None] = lambda 
     for tile in wanted:
         if tile.width == TILE_WIDTH:  # the checkpoint that needed its partial forms has been replaced
             shutil.rmtree(folder / f"{tile.path}.p", ignore_errors=True)
-    return Export(newest.tree_size, len(wanted) + 3)
+    return Export(newest.size, len(wanted) + 3)
 
 
 def _exported(folder: Path) -> TreeHead | None:
@@ -106,17 +121,17 @@ def _exported(folder: Path) -> TreeHead | None:
         raise ExportFolderError(f"{folder / CHECKPOINT} is no checkpoint: {error.message}") from error
 
 
-def _require_older(head: LogHead, newest: Checkpoint | None, before: TreeHead | None, folder: Path) -> None:
+def _require_older(span: Span, newest: Checkpoint | None, before: TreeHead | None, folder: Path) -> None:
     if before is None:
         strangers = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
         if set(strangers) - {PARAMETERS, POLICY, "tile"}:
             raise ExportFolderError(f"{folder} is not empty and holds no log")
         return
-    if before.origin != head.origin:
-        raise ExportFolderError(f"{folder} holds the log {before.origin}")
-    if newest is None or newest.tree_size < before.size:
+    if before.origin != span.origin:
+        raise ExportFolderError(f"{folder} holds the log {before.origin}, not {span.origin}; take another folder")
+    if newest is None or newest.size < before.size:
         raise LogForkError(f"{folder} holds a checkpoint of {before.size} entries: an old copy was restored")
-    if before.size and root_from_tiles(before.size, read_hashes) != before.root:
+    if before.size and root_from_tiles(before.size, hashes_of(span.first)) != before.root:
         raise LogForkError(f"the first {before.size} entries are not those that were exported")
 
 
@@ -146,21 +161,22 @@ def audit_tiles(folder: Path) -> Callable[[Audit, Progress], None]:
         if before is None:
             part.unknown.append(f"{folder} holds no checkpoint")
             return
-        if before.origin != audit.origin or before.size > audit.size:
+        span = next((span for span in audit.spans if span.origin == before.origin), None)
+        if span is None or before.size > span.size:
             part.wrong(CHECKPOINT, "audit.tile", f"is of {before.size} entries of {before.origin}")
             return
-        stored = Checkpoint.objects.filter(tree_size=before.size).first()
+        stored = Checkpoint.objects.filter(tree_size=span.first + before.size).first()
         if stored is None or bytes(stored.root_hash) != before.root:
             part.wrong(CHECKPOINT, "audit.tile", "is not one that this log signed")
         wanted = list(tiles.tiles_of(before.size))
         for done, tile in enumerate(wanted, start=1):
-            _audit_tile(audit, folder, tile)
+            _audit_tile(audit, folder, tile, span.first)
             progress("tiles", done, len(wanted))
 
     return run
 
 
-def _audit_tile(audit: Audit, folder: Path, tile: Tile) -> None:
+def _audit_tile(audit: Audit, folder: Path, tile: Tile, origin_first: int) -> None:
     part = audit.part("tiles")
     part.checked += 1
     first = tile.start << (TILE_HEIGHT * (tile.level or 0))
@@ -170,7 +186,7 @@ def _audit_tile(audit: Audit, folder: Path, tile: Tile) -> None:
         part.wrong(tile.path, "audit.tile_missing", os.strerror(error.errno or 0), first)
         return
     try:
-        expected = tile_bytes(tile)
+        expected = tile_bytes(tile, origin_first)
         # Reading it as what its name says comes first: a partial tile under the name of a full one is named as such.
         _parse(tile, data)
     except TileError as error:

@@ -21,7 +21,8 @@ from ledger.anchors.witness import WitnessAddress, WitnessConflictError
 from ledger.models import Checkpoint, Cosignature, Job, Witness
 from ledger.services.authorities import require_site_right
 from ledger.services.jobs import enqueue_job
-from ledger.services.log import cosigned_note, latest_checkpoint, read_hashes
+from ledger.services.log import cosigned_note, latest_checkpoint
+from ledger.services.spans import hashes_of
 from ledger.tlog import policy
 from ledger.tlog.errors import TlogError
 from ledger.tlog.merkle import consistency_proof
@@ -107,7 +108,7 @@ def _ask(row: Witness, checkpoint: Checkpoint, ask: Ask, now: Now) -> bool:
         answer = _answer(row, checkpoint, ask)
         lines = _cosignatures(parse_vkey(row.vkey), checkpoint, answer)
     except WitnessConflictError as error:
-        _note_failure(row, AHEAD, f"it cosigned {error.size} entries, the log has signed {checkpoint.tree_size}", now())
+        _note_failure(row, AHEAD, f"it cosigned {error.size} entries, the log has signed {checkpoint.size}", now())
         return False
     except (FetchError, TlogError) as error:
         _note_failure(row, error.code, str(error), now())
@@ -120,7 +121,7 @@ def _ask(row: Witness, checkpoint: Checkpoint, ask: Ask, now: Now) -> bool:
                 key_id=line.key_id.hex(),
                 defaults={"witness": row, "line": line.text},
             )
-        row.seen_size, row.failures, row.rest_until = checkpoint.tree_size, 0, None
+        row.seen_size, row.failures, row.rest_until = checkpoint.size, 0, None
         row.last_error, row.last_error_detail, row.last_cosigned_at = "", "", now()
         row.save()
     return True
@@ -130,15 +131,15 @@ def _answer(row: Witness, checkpoint: Checkpoint, ask: Ask) -> bytes:
     """What the witness says; told that it knows another size, start from that one, once."""
     address = WitnessAddress(row.url, row.allows_local)
     try:
-        return ask(address, _body(min(row.seen_size, checkpoint.tree_size), checkpoint))
+        return ask(address, _body(min(row.seen_size, checkpoint.size), checkpoint))
     except WitnessConflictError as conflict:
-        if conflict.size > checkpoint.tree_size or conflict.size == row.seen_size:
+        if conflict.size > checkpoint.size or conflict.size == row.seen_size:
             raise
         return ask(address, _body(conflict.size, checkpoint))
 
 
 def _body(old_size: int, checkpoint: Checkpoint) -> bytes:
-    proof = consistency_proof(old_size, checkpoint.tree_size, read_hashes)
+    proof = consistency_proof(old_size, checkpoint.size, hashes_of(checkpoint.first))
     return format_request(Request(old_size, tuple(proof), cosigned_note(checkpoint)))
 
 

@@ -46,7 +46,7 @@ def describe_original(original: Original) -> dict[str, Any]:
         "mime": original.image.mime,
         "state": original.image.state,
         "error_code": original.image.error_code if original.image.state == ImageState.UNDECODABLE else "",
-        "entry": original.statement.entry_id,
+        "entry": original.statement.seq,
         "leaf_hash": bytes(original.statement.entry.leaf_hash).hex(),
         "registered_at": original.registered_at.astimezone(UTC).isoformat(timespec="milliseconds"),
         "url": reverse("ledger:api_original", args=[original.number]),

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from ledger.accounts.permissions import Permission, may_run_site
 from ledger.error_texts import error_text
 from ledger.forms import AuthorityForm
-from ledger.models import TimeAuthority
+from ledger.models import Statement, TimeAuthority
 from ledger.services.anchoring import anchor_now, unstamped_entries
 from ledger.services.authorities import (
     AuthorityError,
@@ -109,9 +109,9 @@ def anchor(request: HttpRequest) -> HttpResponse:
     return redirect("ledger:job", public_id=job.public_id)
 
 
-def bracket_context(seq: int, *, is_sealed: bool) -> dict[str, Any]:
-    """What the bracket and the level on a page show for an entry."""
-    outside = outside_time(seq)
+def bracket_context(statement: Statement, *, is_sealed: bool) -> dict[str, Any]:
+    """What the bracket and the level on a page show for a statement's entry."""
+    outside = outside_time(statement.entry_id, statement.first)
     bracket = outside.bracket
     return {
         "earlier_at": bracket.earlier.at if bracket.earlier else None,

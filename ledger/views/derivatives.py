@@ -41,7 +41,7 @@ def link(request: HttpRequest, number: str) -> HttpResponse:
     except (ImagingError, UnrelatedError, SameFileError) as error:
         messages.error(request, _said(error.code))
     else:
-        messages.success(request, _("Linked by entry %(seq)d.") % {"seq": made.statement.entry_id})
+        messages.success(request, _("Linked by entry %(seq)d.") % {"seq": made.statement.seq})
     return redirect("ledger:original", number=found.number)
 
 

@@ -26,6 +26,7 @@ NAMES = {
     "disk": _("Free disk space"),
     "workers": _("Background workers"),
     "queue": _("Waiting jobs"),
+    "log": _("Ledger"),
     "checkpoint": _("Newest checkpoint"),
     "outside_time": _("Outside time"),
     "witnesses": _("Witnesses"),

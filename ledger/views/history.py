@@ -67,7 +67,7 @@ def _cells(statement: Statement) -> list[str]:
         statement.label,
         statement.outcome,
         statement.logged_at.astimezone(UTC).isoformat(timespec="milliseconds"),
-        str(statement.entry_id),
+        str(statement.seq),
         bytes(statement.entry.leaf_hash).hex(),
         str(statement.actor or ""),
         statement.outdated_at.astimezone(UTC).isoformat(timespec="milliseconds") if statement.outdated_at else "",

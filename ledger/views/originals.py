@@ -134,9 +134,9 @@ def _line(answer: Registration) -> dict[str, Any]:
         "file": answer.file_name,
         "status": answer.status,
         "code": "",
-        "message": _("Entry %(seq)d") % {"seq": statement.entry_id},  # the row's chip says what became of the file
+        "message": _("Entry %(seq)d") % {"seq": statement.seq},  # the row's chip says what became of the file
         "url": reverse("ledger:original", args=[answer.original.number]),
-        "seq": statement.entry_id,
+        "seq": statement.seq,
         "leaf_hash": bytes(statement.entry.leaf_hash).hex(),
     }
 
@@ -207,9 +207,7 @@ def original(request: HttpRequest, number: str) -> HttpResponse:
         "private": _private_rows(found.image) if Permission.VIEW_PRIVATE_METADATA in rights else [],
         "events": _story(found),
         "derivatives": found.derivatives.select_related("image", "statement").order_by("-pk")[:MOST_DERIVATIVES],
-        **bracket_context(
-            found.statement.entry_id, is_sealed=bool(newest and newest.tree_size > found.statement.entry_id)
-        ),
+        **bracket_context(found.statement, is_sealed=bool(newest and newest.tree_size > found.statement.entry_id)),
         "declarations": found.source_declarations.select_related("actor"),
         "rights": current_rights(found.rights.all()).order_by("-pk"),
         "derivative_form": DerivativeForm(),

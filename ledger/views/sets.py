@@ -173,9 +173,7 @@ def _detail(request: HttpRequest, found: EvidenceSet) -> HttpResponse:
         ],
         "size_bytes": sum(file.size_bytes for file in files),
         "supplements": found.supplements.exclude(statement=None).select_related("statement").order_by("pk"),
-        **bracket_context(
-            found.statement.entry_id, is_sealed=bool(newest and newest.tree_size > found.statement.entry_id)
-        ),
+        **bracket_context(found.statement, is_sealed=bool(newest and newest.tree_size > found.statement.entry_id)),
     }
     return render(request, "ledger/set_detail.html", context)
 

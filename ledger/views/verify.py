@@ -14,6 +14,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from ledger.accounts.numbers import parse_number
 from ledger.error_texts import error_text
 from ledger.models import Statement
+from ledger.services.log import log_head
+from ledger.services.spans import key_of
 from ledger.services.verification import MAX_EVIDENCE_BYTES, Verification, verify_evidence, verify_own
 from ledger.tlog.bundle import OFFLINE_PAGE, verify_text
 from ledger.tlog.verify import Check, Report, Verdict
@@ -133,7 +135,8 @@ def _erased_at(found: Verification) -> Any:
     """When this site's own copy of what the evidence is about was erased; the evidence holds all the same."""
     if not found.is_ours or found.report is None or found.report.entry is None:
         return None
-    row = Statement.objects.filter(entry=found.report.entry.seq).select_related("erasure").first()
+    key = key_of(found.report.entry.log, found.report.entry.seq, log_head())
+    row = Statement.objects.filter(entry=key).select_related("erasure").first()
     return row.erasure.created_at if row is not None and row.erasure is not None else None
 
 
@@ -188,7 +191,7 @@ def certificate_public(request: HttpRequest, number: str) -> HttpResponse:
         raise Http404
     report = verify_own(statement)
     context = {"statement": statement, "state": STATES[report.verdict], **report_context(report)}
-    context |= bracket_context(statement.entry_id, is_sealed=True)
+    context |= bracket_context(statement, is_sealed=True)
     context["erased_at"] = statement.erasure.created_at if statement.erasure else None
     context["site"] = settings.PUBLIC_URL or request.get_host()
     response = render(request, "ledger/certificate_public.html", context)

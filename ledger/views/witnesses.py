@@ -17,7 +17,7 @@ from ledger.accounts.permissions import Permission, may_run_site
 from ledger.error_texts import error_text
 from ledger.forms import WitnessForm
 from ledger.models import Witness
-from ledger.services.log import latest_checkpoint, own_policy
+from ledger.services.log import latest_checkpoint, log_head, own_policy
 from ledger.services.witnesses import (
     AHEAD,
     WitnessSettingError,
@@ -43,7 +43,7 @@ def witnesses(request: HttpRequest) -> HttpResponse:
             raise PermissionDenied
         if form.is_valid() and _add(request, form):
             return redirect("ledger:witnesses")
-    newest = latest_checkpoint()
+    newest, origin = latest_checkpoint(), log_head().origin
     signed = cosigners_of(newest) if newest else frozenset()
     context: dict[str, Any] = {
         "rows": [_row(row, is_newest_signed=row.pk in signed) for row in Witness.objects.all()],
@@ -52,7 +52,7 @@ def witnesses(request: HttpRequest) -> HttpResponse:
         "newest": newest,
         "quorum": settings.WITNESS_QUORUM,
         "is_quorum_met": newest is not None and quorum_met(newest),
-        "vkeys": [format_vkey(log.key) for log in own_policy().logs],
+        "vkeys": [format_vkey(log.key) for log in own_policy().logs if log.key.name == origin],
     }
     return render(request, "ledger/witnesses.html", context, status=400 if form.errors else 200)
 

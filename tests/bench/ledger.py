@@ -167,7 +167,7 @@ def bench_flips(count: int) -> None:
                     for at in range(len(value)):
                         changed = value[:at] + bytes([value[at] ^ (1 << flips % 8)]) + value[at + 1 :]
                         cursor.execute(update, [changed, seq])
-                        _expect_named(_Task(head.origin, genesis, seq, min(seq + 1, count), ()), seq)
+                        _expect_named(_Task(0, head.origin, genesis, seq, min(seq + 1, count), ()), seq)
                         flips += 1
                     cursor.execute(update, [value, seq])
     append_only.install(connection)

@@ -121,6 +121,10 @@ def first_tile(world: World) -> Mapping[str, Any]:
     return {"path": "0/000.p/1"}
 
 
+def first_epoch(world: World) -> Mapping[str, Any]:
+    return {"epoch": 1}
+
+
 def one_photo(world: World) -> Mapping[str, Any]:
     return {"files": SimpleUploadedFile("photo.jpg", PHOTO, "image/jpeg")}
 
@@ -187,6 +191,13 @@ ROWS["ledger:checkpoint_file"] = page(EVERYBODY, make=checkpoint, shared=True)
 ROWS["ledger:explorer"] = public_page()
 ROWS["ledger:entry"] = public_page(make=sealed_entry)
 ROWS["ledger:entry_proof"] = public_page(make=sealed_entry)
+ROWS["ledger:epoch_explorer"] = public_page(make=first_epoch)
+ROWS["ledger:epoch_entry"] = public_page(make=lambda world: {**first_epoch(world), **sealed_entry(world)})
+ROWS["ledger:epoch_entry_proof"] = public_page(make=lambda world: {**first_epoch(world), **sealed_entry(world)})
+ROWS["ledger:epoch_parameters"] = public_page(make=first_epoch)
+ROWS["ledger:epoch_tile"] = public_page(make=lambda world: {**first_epoch(world), **first_tile(world)})
+ROWS["ledger:epoch_checkpoint"] = public_page(make=first_epoch, ok=404)
+ROWS["ledger:last_signed"] = public_page(make=first_epoch, ok=404)  # the first log has not ended
 ROWS["ledger:parameters"] = public_page()
 ROWS["ledger:tile"] = public_page(make=first_tile)
 ROWS["ledger:checkpoint"] = public_page(ok=404)  # nothing is signed in an empty log

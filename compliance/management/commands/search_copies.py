@@ -121,7 +121,7 @@ def _answer(run: SearchRun) -> dict[str, Any]:
         "verdict": run.verdict,
         "searched": run.searched,
         "candidates": [_candidate(row) for row in run.candidates.all()],
-        "seq": run.statement.entry_id,
+        "seq": run.statement.seq,
         "took_ms": run.took_ms,
     }
 

@@ -1,7 +1,7 @@
 """Check the whole log against itself and against everything that was signed; names the first wrong entry.
 
 Exit codes: 0 PASSED, 1 FAILED, 2 INDETERMINATE (something could not be told). Reads only. --json prints one stable
-object: audit, verdict, origin, size, root, first_wrong_entry, parts[], problems[].
+object: audit, verdict, origin, size, root, first_wrong_entry, epochs[], parts[], problems[].
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 
 from ledger.services.audit import Audit, Part, audit_log
-from ledger.services.audit_parts import audit_blobs, audit_statements, audit_tokens
+from ledger.services.audit_parts import audit_blobs, audit_epochs, audit_statements, audit_tokens
 from ledger.services.keys import KeyMissingError
 from ledger.services.log import LogNotReadyError
 from ledger.services.tile_export import audit_tiles
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, processes: int, blobs: bool, tiles: Path | None, **options: Any) -> None:
-        extra: list[Any] = [audit_statements, audit_tokens]
+        extra: list[Any] = [audit_statements, audit_tokens, audit_epochs]
         if blobs:
             extra.append(audit_blobs)
         if tiles is not None:
@@ -76,6 +76,10 @@ def _lines(audit: Audit) -> list[str]:
         lines += [f"  not told: {reason}" for reason in part.unknown]
     if audit.first_wrong_entry is not None:
         lines.append(f"first wrong entry: {audit.first_wrong_entry}")
+    for span in audit.spans:
+        if span.past is not None:
+            lost = f", {span.past.lost} signed entries are lost" if span.past.lost else ""
+            lines.append(f"epoch {span.number}: log {span.origin}, ended with {span.size} entries{lost}")
     root = audit.root.hex() if audit.root is not None else "unknown"
     return [*lines, f"{audit.verdict}: log {audit.origin}, {audit.size} entries, root {root}"]
 

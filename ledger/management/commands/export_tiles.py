@@ -18,10 +18,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="made if it does not exist")
+        parser.add_argument("--epoch", type=int, metavar="N", help="an ended log instead of the present one")
 
-    def handle(self, *args: Any, out: Path, **options: Any) -> None:
+    def handle(self, *args: Any, out: Path, epoch: int | None, **options: Any) -> None:
         try:
-            done = export_tiles(folder=out)
+            done = export_tiles(folder=out, epoch=epoch)
         except (ExportFolderError, LogForkError, LogNotReadyError, KeyMissingError, OSError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{out}: {done.tree_size} entries, {done.files} files written")

@@ -63,7 +63,7 @@ class Command(BaseCommand):
 
 def _facts(made: Derivative) -> dict[str, Any]:
     return {
-        "seq": made.statement.entry_id,
+        "seq": made.statement.seq,
         "number": made.statement.number,
         "geometry": made.geometry,
         "residual_px": made.residual_milli / 1000,

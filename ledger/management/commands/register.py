@@ -86,14 +86,14 @@ def _batches(paths: Iterator[Path]) -> Iterator[list[Named]]:
 
 
 def _json_line(path: Path, answer: Registration) -> str:
-    entry = answer.original.statement.entry if answer.original else None
+    statement = answer.original.statement if answer.original else None
     row = {
         "file": str(path),
         "status": answer.status,
         "code": answer.code,
         "sha256": answer.sha256.hex(),
-        "seq": entry.seq if entry else None,
-        "leaf_hash": bytes(entry.leaf_hash).hex() if entry else None,
+        "seq": statement.seq if statement else None,
+        "leaf_hash": bytes(statement.entry.leaf_hash).hex() if statement else None,
     }
     return json.dumps(row, ensure_ascii=False)
 
@@ -101,4 +101,4 @@ def _json_line(path: Path, answer: Registration) -> str:
 def _text_line(path: Path, answer: Registration) -> str:
     if answer.status == REJECTED or answer.original is None:
         return f"{answer.status:10} {path}  {answer.code} {answer.detail}".rstrip()
-    return f"{answer.status:10} {path}  entry {answer.original.statement.entry_id}"
+    return f"{answer.status:10} {path}  entry {answer.original.statement.seq}"

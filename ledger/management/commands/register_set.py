@@ -75,11 +75,9 @@ class Command(BaseCommand):
 
     def _report(self, made: EvidenceSet, *, as_json: bool) -> None:
         assert made.statement is not None  # noqa: S101 - register_set returned it
-        entry, count = made.statement.entry, made.files.count()
-        row = {"set": made.number, "seq": entry.seq, "leaf_hash": bytes(entry.leaf_hash).hex(), "files": count}
-        self.stdout.write(
-            json.dumps(row) if as_json else f"registered set {made.number}: entry {entry.seq}, {count} files"
-        )
+        seq, leaf, count = made.statement.seq, bytes(made.statement.entry.leaf_hash).hex(), made.files.count()
+        row = {"set": made.number, "seq": seq, "leaf_hash": leaf, "files": count}
+        self.stdout.write(json.dumps(row) if as_json else f"registered set {made.number}: entry {seq}, {count} files")
 
 
 def _previous(seller: Seller, text: str) -> EvidenceSet | None:

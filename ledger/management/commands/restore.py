@@ -1,7 +1,8 @@
 """Fill an empty installation from a backup; also the way from SQLite to PostgreSQL.
 
-The key directory has to be in place. A backup whose head is older than what was signed needs --accept-older and --reason.
-With --json one line: {size, rows, files, behind}; refusals: {code, detail}, exit status 1.
+The key directory has to be in place. A backup whose head is older than what was signed needs --accept-older and --reason:
+then the log is ended and a new epoch begins (begin_epoch).
+With --json one line: {size, rows, files, behind, epoch}; refusals: {code, detail}, exit status 1.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 
 from ledger.error_texts import error_text
-from ledger.services.log import log_head
-from ledger.services.log_state import NoEpochError, accept_older_head
+from ledger.management.commands.begin_epoch import REFUSALS, describe
+from ledger.management.commands.begin_epoch import told as epoch_told
+from ledger.services.epochs import KEY_LOST, Epoch, begin_epoch
 from ledger.services.restore import BackupError, restore_backup
 from ledger.services.setup import bring_up_to_date
+from ledger.tlog.claims import EPOCH_REASONS
 
 
 class Command(BaseCommand):
@@ -26,18 +29,20 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--accept-older", action="store_true", help="the entries behind this backup are lost")
-        parser.add_argument("--reason", default="", help="what happened; entered in the log")
+        parser.add_argument("--reason", choices=EPOCH_REASONS, default="", help="what happened; entered in the log")
+        parser.add_argument("--note", default="", help="your own words; kept beside the log, at most 500 characters")
         parser.add_argument("--json", action="store_true", help="one JSON line")
 
     def handle(self, *args: Any, file: Path, **options: Any) -> None:
-        if options["accept_older"] and not options["reason"].strip():
-            raise CommandError("--accept-older needs --reason: say what happened")
+        if options["accept_older"] and not options["reason"]:
+            raise CommandError(f"--accept-older needs --reason: one of {', '.join(EPOCH_REASONS)}")
         bring_up_to_date()
         quiet = options["json"] or options["verbosity"] == 0
         try:
             manifest, behind = restore_backup(
                 file,
                 accept_older=options["accept_older"],
+                key_lost=options["accept_older"] and options["reason"] == KEY_LOST,
                 progress=lambda what, count: None if quiet else self.stdout.write(f"{count:8} {what}"),
             )
         except BackupError as error:
@@ -49,18 +54,25 @@ class Command(BaseCommand):
             "size": manifest["size"],
             "rows": sum(fact["rows"] for fact in manifest["tables"].values()),
             "files": len(manifest["files"]),
-            "behind": behind.signed_size - behind.size if behind else 0,
+            "behind": behind.lost if behind else 0,
         }
-        self.stdout.write(json.dumps(told) if options["json"] else _text(told))
-        if behind is not None:
-            self._accept(options["reason"])
+        if not options["json"]:
+            self.stdout.write(_text(told))
+        epoch = None
+        if behind is not None or (options["accept_older"] and options["reason"] == KEY_LOST):
+            epoch = self._begin_epoch(options["reason"], options["note"])
+        if options["json"]:
+            self.stdout.write(json.dumps(told | {"epoch": describe(epoch) if epoch else None}))
+        elif epoch:
+            self.stdout.write(epoch_told(epoch))
 
-    def _accept(self, reason: str) -> None:
+    def _begin_epoch(self, reason: str, note: str) -> Epoch:
+        """The rows are there by now; where this fails, `begin_epoch` says why and does it later."""
         try:
-            accept_older_head(log_head(), reason=reason)
-        except NoEpochError as error:
+            return begin_epoch(reason=reason, remark=note)
+        except REFUSALS as error:
             text = error_text(error.code)
-            self.stderr.write(f"{text.title} {text.advice} ({error.code})")
+            raise CommandError(f"The data are restored. {text.title} {text.advice} ({error.code}: {error})") from error
 
 
 def _text(told: dict[str, Any]) -> str:

@@ -47,7 +47,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 django.setup()
 from django.core.management import call_command
 from ledger.management.commands import export
-from ledger.services import backup, restore
+from ledger.services import backup, epochs, restore
 def die(*args, **options):
     os.kill(os.getpid(), signal.SIGKILL)
 setattr({module}, {point!r}, die)
@@ -190,22 +190,44 @@ def test_the_right_keys_have_to_be_there(here):
         other.manage("restore", str(backup))
 
 
-def test_an_older_head_is_refused_before_the_first_append(here):
+def test_an_older_head_is_refused_and_goes_on_in_a_new_epoch_by_the_operators_word(here):
     older = here.export()
     here.register(4)
-    newest = here.facts()
-    assert newest[0] == 4, "sealed, so the signer remembers it"
+    assert here.facts()[0] == 4, "sealed, so the signer remembers it"
     with there(here) as other:
         assert other.refused(str(older)) == "log_behind"
         assert other.manage("restore", str(older), "--accept-older", check=False).returncode == 1
-        told = other.manage("restore", str(older), "--accept-older", "--reason", "the disk broke")
-        assert "1 signed entries are missing" in told.stdout
-        assert "log_epoch_missing" in told.stderr
-        done = other.register(5)
-        assert done.returncode != 0
-        assert "4 were signed" in done.stderr
-        count = other.manage("shell", "-v0", "-c", "from ledger.models import *; print(Entry.objects.count())").stdout
-        assert count == "3\n"
+        word = ("--accept-older", "--reason", "restored", "--note", "the disk broke")
+        told = json.loads(other.manage("restore", str(older), *word, "--json").stdout.splitlines()[-1])
+        assert (told["behind"], told["epoch"]["epoch"], told["epoch"]["lost"], told["epoch"]["again"]) == (1, 2, 1, 3)
+        assert '"seq": 4' in other.register(5).stdout, "behind the epoch's first entry and three that stand once more"
+        facts = other.facts()
+        assert (facts[0], facts[3]) == (5, ["PASSED"])
+        assert "PASSED: log" in other.manage("audit_log", "--blobs").stdout
+        with there(other, "third") as third:
+            third.manage("restore", str(other.export()))
+            assert third.facts() == facts
+            assert third.manage("begin_epoch", "--reason", "restored", "--yes", check=False).returncode == 1
+        with there(other, "fourth") as fourth:
+            assert fourth.refused(str(older)) == "log_behind", "a copy from before the epoch stays behind"
+
+
+@pytest.mark.parametrize("point", ["_enter_again", "complete_epoch"])
+def test_a_killed_beginning_of_an_epoch_leaves_the_old_log_or_the_new_one(here, point):
+    older = here.export()
+    here.register(4)
+    here.facts()
+    with there(here) as other:
+        script = KILL.format(module="epochs", point=point)
+        word = ("--accept-older", "--reason", "restored")
+        killed = other.python("-c", script, "restore", str(older), *word, check=False)
+        assert killed.returncode == -signal.SIGKILL
+        is_new = point == "complete_epoch"
+        begun = other.manage("begin_epoch", "--reason", "restored", "--yes", check=False)
+        assert (begun.returncode != 0) is is_new
+        assert "PASSED: log" in other.manage("audit_log", check=False).stdout or is_new
+        assert '"seq": 4' in other.register(5).stdout
+        assert other.facts()[3] == ["PASSED"]
 
 
 @pytest.mark.parametrize("point", ["_add_files", "publish"])

@@ -371,10 +371,12 @@ def test_the_command_answers_in_stable_json(sealed):
     code, text = command("--json", "--blobs")
     report = json.loads(text)
     assert code == 0
-    assert list(report) == ["audit", "verdict", "origin", "size", "root", "first_wrong_entry", "parts", "problems"]
+    assert list(report) == [
+        "audit", "verdict", "origin", "size", "root", "first_wrong_entry", "epochs", "parts", "problems",
+    ]  # fmt: skip
     assert (report["audit"], report["verdict"], report["size"], report["problems"]) == (1, "PASSED", SIZE, [])
     assert [part["name"] for part in report["parts"]] == [
-        "entries", "tree_nodes", "head", "checkpoints", "signer", "triggers", "statements", "tokens", "blobs",
+        "entries", "tree_nodes", "head", "checkpoints", "signer", "triggers", "statements", "tokens", "epochs", "blobs",
     ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from ledger.imaging import landlock, seccomp
@@ -23,6 +24,7 @@ from ledger.services.jobs import enqueue_job
 from ledger.services.log import seal
 from tests.factories import register_one
 from tests.ledger.services.test_anchoring import SHORT
+from tests.ledger.services.test_log import append
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).resolve().parents[3]
@@ -218,3 +220,18 @@ def test_a_damaged_look_is_no_look(log, settings):
     (settings.DATA_DIR / "run" / "health.json").write_bytes(b"{")
     assert pulse.read_look() is None
     assert health.troubles() == []
+
+
+def test_a_log_that_is_behind_is_told_to_who_runs_the_site(log, seller):
+    append(seller, 2)
+    seal()
+    assert part("log").state == health.OK
+    point = transaction.savepoint()
+    append(seller, 3)
+    seal()
+    transaction.savepoint_rollback(point)
+    found = part("log")
+    assert (found.state, found.code) == (health.DOWN, "log_behind")
+    assert found.detail == "2 entries are here, 3 signed ones are missing"
+    health.keep_look()
+    assert "log_behind" in health.troubles()

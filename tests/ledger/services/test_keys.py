@@ -61,7 +61,7 @@ def test_the_signers_memory_survives_and_is_kept_per_log(log):
 def test_the_signers_memory_is_plain_json(log, settings):
     keys.write_signer_state("a.example/1", keys.SignerState(7, b"\x01" * 32))
     states = json.loads((settings.KEYS_DIR / keys.SIGNER_STATE).read_text())
-    assert states["a.example/1"] == {"root_hash": "01" * 32, "tree_size": 7}
+    assert states["a.example/1"] == {"after": "", "note": "", "root_hash": "01" * 32, "tree_size": 7}
 
 
 def test_one_signer_at_a_time(log):

@@ -10,7 +10,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from ledger import append_only
 from ledger.models import Checkpoint, Entry, LogHead, Statement, TreeNode
-from ledger.services import keys
+from ledger.services import keys, log_state
 from ledger.services.identity import identity_document
 from ledger.services.log import (
     Draft,
@@ -24,6 +24,7 @@ from ledger.services.log import (
     seal_if_due,
     seal_now,
 )
+from ledger.services.log_state import LogBehindError
 from ledger.services.setup import create_log
 from ledger.tlog import checkpoint as heads
 from ledger.tlog import claim_documents, claims, entry, merkle, note
@@ -253,12 +254,15 @@ def test_a_restored_old_database_is_refused_before_signing(log, seller):
         seal()
 
 
-def test_new_entries_on_an_old_copy_are_never_signed(log, seller):
+def test_new_entries_on_an_old_copy_are_never_signed(log, seller, settings):
     append(seller, 3)
     seal()
     append(seller, 3)
     seal()
     roll_back_to(3)
+    with pytest.raises(LogBehindError):
+        append(seller, 9)
+    log_state._current[str(settings.KEYS_DIR), log.origin] = 0  # a process that last saw the log when it was empty
     append(seller, 9)
     state = keys.read_signer_state(log.origin)
     with pytest.raises(LogForkError, match="not those that were signed"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -9,6 +10,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.utils import timezone
 
 from ledger.anchors.errors import PrivateAddressError
@@ -18,6 +20,7 @@ from ledger.models import Witness as Row
 from ledger.pdf.assurance import level_with_witnesses
 from ledger.services.anchoring import stamp
 from ledger.services.audit import audit_log
+from ledger.services.epochs import begin_epoch
 from ledger.services.evidence import certificate_of, common_part, core_files, evidence_of
 from ledger.services.log import cosigned_note, own_policy, seal
 from ledger.services.witnesses import (
@@ -66,6 +69,29 @@ def grow(seller, count: int = 3) -> Checkpoint:
     checkpoint = seal()
     assert checkpoint is not None
     return checkpoint
+
+
+def test_a_new_epoch_is_another_log_to_a_witness(outsiders, seller, tmp_path):
+    """It cosigns the new origin once it was told its key, from the beginning, and goes on refusing the old one's copy."""
+    grow(seller)
+    cosign()
+    point = transaction.savepoint()
+    grow(seller)
+    cosign()
+    transaction.savepoint_rollback(point)
+    begin_epoch(reason="restored")
+    checkpoint = grow(seller)
+    assert cosign() == 0, "a log of that name is not known"
+    assert {row.last_error for row in Row.objects.all()} == {"witness_refused"}
+    for name in ("lawfirm", "seller"):
+        for log in own_policy().logs:
+            trust_log(tmp_path / name, note.format_vkey(log.key))
+    Row.objects.update(rest_until=None)
+    assert cosign() == 2
+    assert {row.seen_size for row in Row.objects.all()} == {checkpoint.size}
+    state = json.loads((tmp_path / "lawfirm" / "state.json").read_bytes())
+    assert sorted(row["size"] for row in state.values()) == [checkpoint.size, 6]
+    assert audit_log().verdict is Verdict.PASSED
 
 
 def test_cosignatures_are_kept_and_handed_out(outsiders, seller, client_of):

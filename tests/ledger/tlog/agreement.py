@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from ledger.tlog import bundle, x509_path
-from ledger.tlog.policy import format_policy
+from ledger.tlog.policy import Policy, format_policy
 from ledger.tlog.verify import verify_bundle
 from tests.ledger.tlog.sample import POLICY, pack, with_sums
 from tests.ledger.tlog.timed import FAULTS, Files, clocks, timed_files
@@ -23,10 +23,12 @@ def spoiled(fault: str, rng: random.Random) -> Files:
     return files if bundle.SUMS in files else with_sums(files)
 
 
-def answers(files: Files, *, outside: bool, anchors: list[bytes] | None = None) -> dict[str, str]:
+def answers(
+    files: Files, *, outside: bool, anchors: list[bytes] | None = None, policy: Policy = POLICY
+) -> dict[str, str]:
     """What each checker says; outside: with the policy and the trust anchors from elsewhere."""
     anchors = anchors or [clock.anchor for clock in clocks()]
-    report = verify_bundle(pack(files), POLICY if outside else None, anchors=anchors if outside else ())
+    report = verify_bundle(pack(files), policy if outside else None, anchors=anchors if outside else ())
     found = {"app": report.verdict.value}
     with tempfile.TemporaryDirectory() as name:
         folder, beside = Path(name) / "bundle", Path(name)
@@ -34,7 +36,7 @@ def answers(files: Files, *, outside: bool, anchors: list[bytes] | None = None) 
             target = folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(data)
-        (beside / "policy").write_bytes(format_policy(POLICY))
+        (beside / "policy").write_bytes(format_policy(policy))
         (beside / "anchors.pem").write_bytes(x509_path.pem_of(anchors))
         options = ["--policy", "../policy", "--anchors", "../anchors.pem"] if outside else []
         for program in PROGRAMS:

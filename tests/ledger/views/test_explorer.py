@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.db import transaction
 
 from ledger.models import Entry, Statement
-from ledger.services.log import latest_checkpoint, seal
+from ledger.services.epochs import begin_epoch
+from ledger.services.log import latest_checkpoint, log_head, seal
 from ledger.tlog import merkle, note, proof
 from ledger.tlog.checkpoint import parse_checkpoint
 from tests.factories import register_one
@@ -137,3 +139,38 @@ def test_reading_costs_the_same_however_long_the_log(signed, seller, client_of, 
         with django_assert_max_num_queries(14):
             client.get(path)
     assert latest_checkpoint() == signed
+
+
+def test_an_ended_log_stays_where_it_is_and_the_next_has_addresses_of_its_own(log, seller, client_of, alice):
+    """Tiles are kept by caches for ever, so no address ever gives another log's files."""
+    originals = [register_one(seller, seed) for seed in (1, 2)]
+    seal()
+    client = client_of()
+    before = {path: client.get(path).content for path in ("/log/checkpoint", "/log/log.json", "/log/tile/0/000.p/2")}
+    point = transaction.savepoint()
+    register_one(seller, 3)
+    seal()
+    transaction.savepoint_rollback(point)
+    assert "2 entries; 1 signed entry is not in it" in client_of(alice).get("/ledger/").content.decode()
+    lost = begin_epoch(reason="restored").ended
+    register_one(seller, 4)
+    seal()
+    assert {path: client.get(path).content for path in before} == before
+    assert client.get("/log/epochs/1/checkpoint").content == before["/log/checkpoint"]
+    present = client.get("/log/epochs/2/checkpoint").content.decode().split("\n")
+    assert present[:2] == [log_head().origin, "2"]
+    assert len(client.get("/log/epochs/2/tile/0/000.p/2").content) == 64
+    assert client.get("/log/epochs/1/last-signed").content.decode() == lost.signed_note
+    for path in ("/log/epochs/3/", "/log/epochs/0/entries/0/", "/log/epochs/2/last-signed", "/log/epochs/9/checkpoint"):
+        assert client.get(path).status_code == 404
+    page = client.get("/log/").content.decode()
+    assert log_head().origin in page
+    assert "entries 2 to 2" in page
+    assert "entries 2 to 2" in client_of(alice).get("/ledger/").content.decode()
+    entry = client.get("/log/epochs/2/entries/0/").content.decode()
+    assert "epoch 2" in entry
+    assert "&quot;reason&quot;:&quot;restored&quot;" in entry
+    assert client.get("/log/", {"entry": "1"}).url == "/log/epochs/2/entries/1/"
+    assert client.get("/log/entries/1/").status_code == 200
+    old = client_of(alice).get(f"/originals/{originals[0].number}/").content.decode()
+    assert "Entry 0" in old

@@ -105,6 +105,6 @@ def test_the_page_costs_the_same_for_many_checkpoints(client_of, original, bob, 
     client = client_of(bob)
     for number in range(3):
         seal()
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(10):
             client.get(URL)
         register_one(original.seller, 10 + number)
