@@ -29,7 +29,7 @@ def number_statements(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ledger", "0014_picture_source")]
+    dependencies = [("ledger", "0016_outdated_index")]
 
     operations = [
         migrations.RunPython(migrations.RunPython.noop, log_triggers),
