@@ -235,7 +235,6 @@ def _answer(request: HttpRequest, run: SearchRun) -> dict[str, Any]:
         "title": _title(run, len(matches)),
         "searched": _readable(run.searched),
         "is_registered": registered_at(run, rows) is not None,
-        "earlier": next((one for one in shown if one.is_earlier), None),
     }
 
 

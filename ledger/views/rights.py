@@ -132,7 +132,7 @@ def right(request: HttpRequest, number: str) -> HttpResponse:
                 return redirect("ledger:right", number=found.number)
     context = {
         "right": found,
-        "state": _state(found),
+        "state": _state(found) if found.is_current else "",
         "token": _token(found),
         "form": form,
         "originals": found.originals.select_related("image").order_by("-pk"),
