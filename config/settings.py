@@ -99,8 +99,10 @@ EMAIL_SUBJECT_PREFIX = "[Originmark] "
 EMAIL_TIMEOUT = MAIL_TIMEOUT_S
 EMAIL_USE_SSL = MAIL.use_ssl
 EMAIL_USE_TLS = MAIL.use_tls
+# A request below 2.5 MiB as a whole, which is most photos, never touches the disk before it is sealed.
 FILE_UPLOAD_HANDLERS = [
     "ledger.uploads.CappedUploadHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "ledger.uploads.SpoolUploadHandler",
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"

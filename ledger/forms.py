@@ -233,8 +233,8 @@ class QuotaForm(forms.Form):
 
     @classmethod
     def of(cls, seller: Seller) -> QuotaForm:
-        """The form with what counts for the seller now."""
-        mib = None if seller.max_bytes is None else seller.max_bytes // MIB
+        """The form with what counts for the seller now; a part of a MiB is rounded up, since 0 would be no limit."""
+        mib = None if seller.max_bytes is None else -(-seller.max_bytes // MIB)
         return cls(initial={"mib": mib, "files": seller.max_files_per_day}, prefix=cls.prefix_of(seller))
 
     def max_bytes(self) -> int | None:

@@ -1,7 +1,8 @@
 """Group commit: writers of one process that come at the same time share one transaction, and so one fsync.
 
 The first to come leads: it takes the head, does everybody's work in order, commits, and then wakes them; whoever comes
-meanwhile waits for the next round, led by one of them. Across processes the locked head keeps the rounds in one line.
+meanwhile waits for the next round, led by one of them. Across processes the locked head keeps the rounds in one line, on
+SQLite with a file lock before it.
 Writers that do the same to different things (in_batch) are done by one call, with one statement per table for all.
 A result is handed out only after COMMIT. What one writer's work raises is that writer's alone; what the database
 itself reports (full disk, lost connection, lock timeout) ends the round for all of them, and nothing of it is kept.
@@ -9,12 +10,17 @@ itself reports (full disk, lost connection, lock timeout) ends the round for all
 
 from __future__ import annotations
 
+import fcntl
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from ledger.models import LogHead
@@ -25,6 +31,7 @@ ItemT = TypeVar("ItemT")
 Work = Callable[[LogHead], T]
 # Does the same for several items and returns one result for each; may be called again after its savepoint is undone.
 BatchWork = Callable[[LogHead, Sequence[ItemT]], Sequence[T]]
+LINE_FILE = "writers.lock"  # in the data directory; always empty
 MAX_ROUND = 64  # writers of one round: bounds how long the head is held, and how much one bad disk can refuse
 
 
@@ -100,13 +107,34 @@ class _Line:
 
 def _commit(members: list[_Ticket]) -> None:
     """Everybody's work in one transaction; raises what spoils the round for all."""
-    with transaction.atomic():
+    with _turn_among_processes(), transaction.atomic():
         head = lock_head()
         if len(members) == 1:
             _do(members, head)
             return
         for run in _runs(members):
             head = _do_apart(run, head)
+
+
+@contextmanager
+def _turn_among_processes() -> Iterator[None]:
+    """Wait for the writers of other processes where the database does not keep a line itself.
+
+    SQLite's writers sleep and try again: among many a writer can miss every gap until its patience ends. The kernel wakes
+    whoever waits for a file lock, and ends the lock with its process. Without one we are where SQLite alone would be.
+    """
+    descriptor = None
+    if connection.vendor == "sqlite":
+        with suppress(OSError):
+            descriptor = os.open(Path(settings.DATA_DIR) / LINE_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if descriptor is not None:
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def _runs(members: list[_Ticket]) -> Iterator[list[_Ticket]]:

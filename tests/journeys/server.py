@@ -76,7 +76,7 @@ def own_database(template: str = "") -> Iterator[str]:
 
 
 @contextmanager
-def running_site(folder: Path, database_url: str = "") -> Iterator[Site]:
+def running_site(folder: Path, database_url: str = "", patience_s: float = START_TIMEOUT_S) -> Iterator[Site]:
     """Start `manage.py up` on an empty data directory; stop it like Ctrl-C does."""
     port = free_port()
     environment = {
@@ -93,7 +93,7 @@ def running_site(folder: Path, database_url: str = "") -> Iterator[Site]:
     process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT, text=True)
     try:
         site = Site(f"http://localhost:{port}", "", process, environment, folder / "up.log")
-        _wait_until_up(site, folder / "up.log")
+        _wait_until_up(site, folder / "up.log", patience_s)
         found = re.search(r"First sign-in: (\S+)", (folder / "up.log").read_text())
         site.first_link = found.group(1) if found else ""
         yield site
@@ -106,8 +106,8 @@ def running_site(folder: Path, database_url: str = "") -> Iterator[Site]:
         log.close()
 
 
-def _wait_until_up(site: Site, log: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
+def _wait_until_up(site: Site, log: Path, patience_s: float) -> None:
+    deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline and site.process.poll() is None:
         with suppress(OSError), urllib.request.urlopen(site.base + "/accounts/login/", timeout=5) as answer:  # noqa: S310
             if answer.status == 200:

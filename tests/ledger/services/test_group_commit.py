@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -233,3 +235,25 @@ def test_a_writer_that_is_stopped_while_it_waits_holds_up_nobody(seller):
         line._await_turn(stopped)
     assert behind.turn.is_set()
     assert line._waiting == [behind]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL keeps the line itself")
+def test_on_sqlite_a_writer_waits_for_that_of_another_process_and_is_not_told_of_a_lock(seller, settings):
+    """A file lock held elsewhere stands for the other process."""
+    register_originals(actor=None, seller=seller, uploads=[Upload("0.jpg", jpeg_bytes(product_photo(0)))])
+    line = (Path(settings.DATA_DIR) / group_commit.LINE_FILE).open("rb")
+    fcntl.flock(line, fcntl.LOCK_EX)
+    done = threading.Event()
+
+    def write() -> None:
+        register_originals(actor=None, seller=seller, uploads=[Upload("1.jpg", jpeg_bytes(product_photo(1)))])
+        connections.close_all()
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert not done.wait(0.3)
+    line.close()
+    writer.join(30)
+    assert done.is_set()
+    assert Original.objects.count() == 2

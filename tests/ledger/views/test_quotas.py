@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
 from ledger.accounts.models import Seller, User
+from ledger.forms import QuotaForm
 from ledger.services import usage
 from ledger.services.room import quota_of, used_bytes
 from tests.factories import register, register_one
@@ -71,6 +72,11 @@ def test_the_page_of_staff_costs_the_same_for_many_sellers(
     Seller.objects.bulk_create(Seller(slug=f"s{n}", name=f"S {n}") for n in range(30))
     with django_assert_max_num_queries(16):
         assert client.get(reverse("ledger:quotas")).status_code == 200
+
+
+def test_a_part_of_a_mib_is_not_shown_as_no_limit(seller):
+    seller.max_bytes = 1000
+    assert QuotaForm.of(seller).initial["mib"] == 1
 
 
 def test_an_owner_changes_nobodys_quota(alice, seller):
