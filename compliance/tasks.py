@@ -33,7 +33,8 @@ from compliance.services.search import run_search
 from compliance.services.sku_sets import KIND as SKUS
 from compliance.services.sku_sets import run_sku_set
 from compliance.services.watch import KIND as WATCH
-from compliance.services.watch import sweep_watch, watch_gallery
+from compliance.services.watch import QUEUE as WATCH_QUEUE
+from compliance.services.watch import STINT_S, is_in_the_way, sweep_watch, watch_gallery
 from compliance.services.webhooks import KIND as WEBHOOK
 from compliance.services.webhooks import deliver, sweep_webhooks
 from ledger.services.backup import leave_out
@@ -124,10 +125,14 @@ periodic("delisted listings", interval_s=24 * 3600)(sweep_delisted)
 periodic("remote pictures", interval_s=5)(sweep_remote)
 
 
-@job(WATCH, queue=HEAVY, timeout_s=590)
+@job(WATCH, queue=WATCH_QUEUE)
 def watch(ctx: JobContext) -> dict[str, int]:
     assert ctx.job.seller is not None  # noqa: S101 - this kind is always somebody's
-    return {"matches": watch_gallery(seller=ctx.job.seller, progress=ctx.progress, cancelled=ctx.cancelled)}
+
+    def stop() -> bool:
+        return ctx.cancelled() or is_in_the_way()
+
+    return {"matches": watch_gallery(seller=ctx.job.seller, progress=ctx.progress, cancelled=stop, budget_s=STINT_S)}
 
 
 @job(WEBHOOK, timeout_s=60)

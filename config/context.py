@@ -24,6 +24,7 @@ NAVIGATION = [
     ("compliance:catalogues", "packages", _("Catalogues"), Permission.VIEW),
     ("compliance:watch", "bell", _("Watch"), Permission.TRIAGE),
     ("compliance:case_list", "case", _("Cases"), Permission.MANAGE_CASES),
+    ("compliance:captures", "world", _("Captures"), Permission.MANAGE_CASES),
     ("ledger:sets", "folder", _("Evidence sets"), Permission.VIEW),
     ("ledger:history", "history", _("History"), Permission.VIEW),
     ("ledger:log", "timeline", _("Ledger"), Permission.VIEW),

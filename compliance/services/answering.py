@@ -1,4 +1,5 @@
-"""Asking one seller's gallery with a decoded query: digests and fingerprints first, then local features.
+"""Asking one seller's gallery with a decoded query: digests and fingerprints first, then local features. Or, of a picture
+that was analysed before, whether that is worth while.
 
 Also what is kept of an answer so that it can be shown later: how each picture lies in the query, the pairs of spots
 that say so, where the pixels agree, and what was done to the picture.
@@ -8,31 +9,42 @@ from __future__ import annotations
 
 import base64
 import io
-from functools import cache, partial
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from compliance.search.compare import QueryPicture
 from compliance.search.finder import Candidate, CopyQuery, Gallery, find_copies
+from compliance.search.glance import Stored, may_be_copy, resembling
 from compliance.search.index import EVERYTHING, Filter, Probe
 from compliance.search.nominate import views_of
-from compliance.search.query import QUERY_FEATURES_TASK, QUERY_SPOTS_TASK, QueryFeatures, parse_features, parse_spots
+from compliance.search.query import (
+    DHASH,
+    PHASH,
+    QUERY_FEATURES_TASK,
+    QUERY_SPOTS_TASK,
+    QueryFeatures,
+    parse_features,
+    parse_spots,
+)
 from compliance.services.feature_index import features as feature_indexes
 from compliance.services.feature_index import reference_reader
-from compliance.services.gallery import indexes
+from compliance.services.gallery import codes_of, indexes
 from ledger.accounts.models import Seller
 from ledger.imaging.agreement import AGREES, Agreement
 from ledger.imaging.edits import Edits
 from ledger.imaging.errors import DecodeCrashed
-from ledger.services.pictures import pixel_pool
+from ledger.models import ImageFile
+from ledger.services.pictures import pixel_pool, reference_of
 
 # Nothing, agrees, differs; opacity of each, so that the picture below stays to be seen.
 MAP_COLOURS = [0, 0, 0, 20, 140, 70, 200, 30, 40]
 MAP_OPACITY = bytes([0, 110, 150])
 LINES = 60  # pairs of spots that are kept to be drawn; more would be one blur
-MOST_ANSWERS = 10_000  # equal files are found by digest, however many there are
 PLACES = 4  # decimals of shares of a picture's side: a tenth of a pixel of a large photo
 
 
@@ -45,38 +57,61 @@ def query_features(data: bytes, *, thumbnails: bool) -> QueryFeatures:
         raise DecodeCrashed("malformed answer") from error
 
 
+@dataclass(frozen=True, slots=True)
+class OpenGallery:
+    """What may answer of one seller's gallery, as it was when it was opened."""
+
+    gallery: Gallery
+    where: Filter
+    allowed: NDArray[np.int64]
+
+
+def open_gallery(seller: Seller, where: Filter) -> OpenGallery:
+    """A seller's gallery, for any number of questions; every picture committed before this call can be found."""
+    hashes = indexes.get(seller.pk)
+    gallery = Gallery(hashes, feature_indexes.get(seller.pk), reference_reader(seller))
+    return OpenGallery(gallery, where, hashes.matching(where))
+
+
 def ask_gallery(*, seller: Seller, query: QueryFeatures, where: Filter, limit: int) -> list[Candidate]:
     """The best candidates of a seller's gallery; every picture committed before this call is looked through.
 
     What a candidate is called does not depend on the threshold somebody asked for: that only sets apart what is shown.
     """
-    hashes = indexes.get(seller.pk)
-    gallery = Gallery(hashes, feature_indexes.get(seller.pk), reference_reader(seller))
-    allowed = None if where == EVERYTHING else hashes.matching(where)
+    return ask_opened(open_gallery(seller, where), query=query, limit=limit)
+
+
+def ask_opened(opened: OpenGallery, *, query: QueryFeatures, limit: int) -> list[Candidate]:
+    """The best candidates of an opened gallery."""
     probe = Probe(query.query.sha256, query.query.pixel_sha256, query.query.views)
     asked = CopyQuery(probe, query.looks.coarse, query.looks.tint, partial(_query_picture, query))
-    return find_copies(gallery, asked, where, allowed, limit, is_thorough=True)
+    allowed = None if opened.where == EVERYTHING else opened.allowed
+    return find_copies(opened.gallery, asked, opened.where, allowed, limit, is_thorough=True)
 
 
-def ask_for_all(*, seller: Seller, query: QueryFeatures, where: Filter, at_least: float) -> list[int]:
-    """Every picture of a seller's gallery that scores so much, as ids of gallery items.
+def glance(opened: OpenGallery, image: ImageFile) -> bool:
+    """Whether an analysed picture can be a copy of one of an opened gallery: if so, or if too little is kept of it to
+    tell, it is worth a search."""
+    if not len(opened.allowed):
+        return False
+    stored = _stored(image)
+    return stored is None or may_be_copy(opened.gallery, stored, opened.where, opened.allowed)
 
-    One search compares few pictures closely, so it is repeated without those that were found until none is new.
-    """
-    hashes = indexes.get(seller.pk)
-    gallery = Gallery(hashes, feature_indexes.get(seller.pk), reference_reader(seller))
-    allowed = hashes.matching(where)
-    probe = Probe(query.query.sha256, query.query.pixel_sha256, query.query.views)
-    asked = CopyQuery(probe, query.looks.coarse, query.looks.tint, cache(partial(_query_picture, query)))
-    found: set[int] = set()
-    while len(allowed):
-        answers = find_copies(gallery, asked, where, allowed, MOST_ANSWERS, is_thorough=True)
-        fresh = {answer.image_id for answer in answers if answer.score >= at_least} - found
-        if not fresh:
-            break
-        found |= fresh
-        allowed = np.setdiff1d(allowed, np.fromiter(fresh, np.int64))
-    return sorted(found)
+
+def may_be_copies(opened: OpenGallery, image: ImageFile) -> list[int] | None:
+    """Which pictures of an opened gallery may be copies of an analysed one, as gallery items; None where what was kept of
+    it is lost."""
+    stored = _stored(image)
+    return None if stored is None else resembling(opened.gallery, stored, opened.where, opened.allowed)
+
+
+def _stored(image: ImageFile) -> Stored | None:
+    reference = reference_of(image)
+    if reference is None:
+        return None
+    codes = codes_of([image.pk]).get(image.pk, {})
+    views = ((codes[PHASH], codes[DHASH]),) if codes.keys() >= {PHASH, DHASH} else ()
+    return Stored(Probe(bytes(image.sha256), bytes(image.pixel_sha256 or b""), views), reference)
 
 
 def _query_picture(query: QueryFeatures) -> QueryPicture:

@@ -169,13 +169,13 @@ class GallerySource:
         changed = GalleryItem.objects.filter(seller=self.seller_id, generation__gt=generation).order_by("pk")
         last = 0
         while rows := list(changed.filter(pk__gt=last).values(*ROW_FIELDS)[:LOAD_ROWS]):
-            codes = _codes([row["image_id"] for row in rows])
+            codes = codes_of([row["image_id"] for row in rows])
             for row in rows:
                 yield Change(row["pk"], None if row["deleted"] else _index_item(row, codes.get(row["image_id"], {})))
             last = rows[-1]["pk"]
 
 
-def _codes(image_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+def codes_of(image_ids: Sequence[int]) -> dict[int, dict[str, int]]:
     """Fingerprints as numbers, by image and algorithm; those of nearly plain pictures are left out."""
     rows = Fingerprint.objects.filter(image__in=image_ids, quality__gte=MIN_QUALITY)
     codes: dict[int, dict[str, int]] = {}

@@ -1,14 +1,17 @@
 """The standing watch: each new listing picture against all originals, each new original against all listing pictures.
 
 One job per seller takes what no watch has compared yet, a few pictures at a time, each portion in one transaction with its
-matches; stopped anywhere, it goes on there. Both ways end in the same comparison, the listing's picture asked and the
-original answering, so a pair has one score however it was met, and one row: no alert comes twice.
+matches; stopped anywhere, it goes on there. What is kept of a picture since its analysis is looked at first, and only
+what may be a copy by that is decoded and searched for: of a feed, a few. Both ways end in the same comparison, the
+listing's picture asked and the original answering, so a pair has one score however it was met, and one row: no alert
+comes twice.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -20,24 +23,39 @@ from compliance.search.finder import ENGINE, ENGINE_VERSION, Candidate, called_f
 from compliance.search.index import Filter, Scope
 from compliance.search.limits import copy_threshold
 from compliance.services.alerts import raise_alerts
-from compliance.services.answering import ask_for_all, ask_gallery, evidence_of, query_features
+from compliance.services.answering import (
+    OpenGallery,
+    ask_opened,
+    evidence_of,
+    glance,
+    may_be_copies,
+    open_gallery,
+    query_features,
+)
+from compliance.services.feature_index import is_seal_due, seal_segments
 from compliance.services.shops import rules_of, shop_key
 from ledger.accounts.models import Seller
 from ledger.accounts.numbers import new_number
 from ledger.imaging.errors import ImagingError
 from ledger.models import Original
-from ledger.services.blobs import BlobUnreadableError, read_blob
-from ledger.services.jobs import enqueue_job
+from ledger.services.blobs import BlobUnreadableError, batched, read_blob
+from ledger.services.job_registry import FAST
+from ledger.services.jobs import enqueue_job, has_waited
 
 KIND = "watch.run"
+# Not behind a large import, whose pictures it is to look at as they come; see STINT_S.
+QUEUE = FAST
 WATCHED = 1  # raised when a change of the engine is worth comparing everything again
 UNREADABLE = -1
-PORTION = 8  # listing pictures whose matches are written together; at most so many are compared twice after a crash
+PORTION = 32  # pictures whose matches are written together; at most so many are compared twice after a crash
+SEARCHES = 8  # of these, full ones: half a second each, and alerts are waited for
+AT_ONCE = 500  # rows of one statement: a placeholder that somebody registered may be in every listing
 MOST_ORIGINALS = 20  # of which one picture may be a copy at once
-# An original and a listing's picture swap their parts in the second comparison, and its score differs a little: look
-# again from well below the threshold.
-LOOK_FROM = 50.0
-BUDGET_S = 420.0  # below the job's own limit; the sweep goes on with the rest
+BUDGET_S = 420.0  # for whoever waits for all of it
+# A job's: short, so that sellers take turns. It ends early where another job finds no worker, and the sweep goes on with
+# the rest: with 15 seconds the pauses between cost a quarter of the time.
+STINT_S = 60.0
+GIVE_WAY_AFTER = timedelta(seconds=1)
 ENGINE_NAME = f"{ENGINE} {ENGINE_VERSION}"
 ORIGINALS, LISTINGS = Filter(Scope.REGISTERED), Filter(Scope.LISTINGS)
 
@@ -66,6 +84,11 @@ def sweep_watch() -> int:
     return len(sellers)
 
 
+def is_in_the_way() -> bool:
+    """Whether another job finds no worker."""
+    return has_waited(queue=QUEUE, longer_than=GIVE_WAY_AFTER)
+
+
 def watch_gallery(
     *,
     seller: Seller,
@@ -75,52 +98,62 @@ def watch_gallery(
 ) -> int:
     """Compare what is new until nothing is, the time is used up or somebody says stop; how many matches were made."""
     end, made, done = time.monotonic() + budget_s, 0, 0
+    opened: OpenGallery | None = None
+    if is_seal_due(seller):
+        seal_segments(seller=seller)  # or this process would take in one by one what all have to read sealed anyway
     while time.monotonic() < end and not cancelled():
         waiting = unwatched(seller).select_related("image__blob", "listing_image__listing").order_by("pk")
         # Originals first: the listing pictures that resemble them are then compared once, not twice.
         originals = list(waiting.filter(listing_image=None)[:PORTION])
-        listings = [] if originals else list(waiting[:PORTION])
-        if not originals and not listings:
-            break
-        for item in originals:
-            _watch_original(seller, item)
-        made += _watch_listings(seller, listings)
-        done += len(originals) + len(listings)
+        if originals:
+            done += _watch_originals(seller, originals)
+            opened = None  # every original that was watched has to answer from now on
+        else:
+            listings = list(waiting[:PORTION])
+            if not listings:
+                break
+            # A newer listing answers nobody here and a newer original is unwatched, so this is opened once.
+            opened = opened or open_gallery(seller, ORIGINALS)
+            fresh, seen = _watch_listings(seller, opened, listings)
+            made, done = made + fresh, done + seen
         progress(done, done + unwatched(seller).count())
     return made
 
 
-def _watch_original(seller: Seller, item: GalleryItem) -> None:
-    """Put the listing pictures that may be copies of a new original back among those to be compared."""
-    alike: list[int] = []
-    state = WATCHED
-    if GalleryItem.objects.of(seller).filter(listing_image__isnull=False, watched=WATCHED, deleted=False).exists():
-        try:
-            query = query_features(read_blob(item.image.blob), thumbnails=False)
-            alike = ask_for_all(seller=seller, query=query, where=LISTINGS, at_least=LOOK_FROM)
-        except (ImagingError, BlobUnreadableError):
-            state = UNREADABLE
-    with transaction.atomic():
-        GalleryItem.objects.of(seller).filter(pk__in=alike, watched=WATCHED).update(watched=0)
-        GalleryItem.objects.filter(pk=item.pk).update(watched=state)
+def _watch_originals(seller: Seller, items: Sequence[GalleryItem]) -> int:
+    """Put the listing pictures that may be copies of new originals back among those to be compared; how many were new."""
+    listings = GalleryItem.objects.of(seller).filter(listing_image__isnull=False, watched=WATCHED, deleted=False)
+    opened = open_gallery(seller, LISTINGS) if listings.exists() else None
+    for item in items:
+        alike = may_be_copies(opened, item.image) if opened else []
+        with transaction.atomic():
+            for ids in batched(alike or [], AT_ONCE):
+                GalleryItem.objects.of(seller).filter(pk__in=ids, watched=WATCHED).update(watched=0)
+            GalleryItem.objects.filter(pk=item.pk).update(watched=UNREADABLE if alike is None else WATCHED)
+    return len(items)
 
 
-def _watch_listings(seller: Seller, items: Sequence[GalleryItem]) -> int:
-    """Compare listing pictures with all originals and write what they are copies of; how many matches are new."""
+def _watch_listings(seller: Seller, opened: OpenGallery, items: Sequence[GalleryItem]) -> tuple[int, int]:
+    """Compare listing pictures with all originals and write what they are copies of; how many matches are new, and how
+    many pictures were compared: after a few full searches what was found is written first."""
     found: dict[int, list[Candidate]] = {}
     states: dict[int, int] = {}
     for item in items:
         try:
-            query = query_features(read_blob(item.image.blob), thumbnails=False)
-            found[item.pk] = ask_gallery(seller=seller, query=query, where=ORIGINALS, limit=MOST_ORIGINALS)
+            if glance(opened, item.image):
+                query = query_features(read_blob(item.image.blob), thumbnails=False)
+                found[item.pk] = ask_opened(opened, query=query, limit=MOST_ORIGINALS)
             states[item.pk] = WATCHED
         except (ImagingError, BlobUnreadableError):
             states[item.pk] = UNREADABLE
+        if len(found) == SEARCHES:
+            break
+    compared = [item for item in items if item.pk in states]
     with transaction.atomic():
-        made = _write(seller, items, found)
+        made = _write(seller, compared, found)
         for state in set(states.values()):
             GalleryItem.objects.filter(pk__in=[pk for pk, one in states.items() if one == state]).update(watched=state)
-    return made
+    return made, len(compared)
 
 
 def _write(seller: Seller, items: Sequence[GalleryItem], found: dict[int, list[Candidate]]) -> int:
