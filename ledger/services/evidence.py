@@ -40,7 +40,7 @@ from ledger.services.handouts import BUNDLE, BUNDLE_WITH_FILES, record_handout
 from ledger.services.log import cosignature_lines, covering_checkpoint, log_head, own_policy, proof_of
 from ledger.services.outside_time import CHECKPOINT_SIGNED, Outside, files_of, outside_time
 from ledger.services.pictures import analyse_pictures, thumbnail
-from ledger.services.spans import span_of
+from ledger.services.spans import parameters_of
 from ledger.services.witnesses import policy_with_witnesses, quorum_met
 from ledger.tlog import bundle, entry, note
 from ledger.tlog.proof import Proof
@@ -82,7 +82,7 @@ def core_files(evidence: Evidence, originals: dict[int, tuple[str, bytes]] | Non
     statement = evidence.statement
     return bundle.core_files(
         entry=bytes(statement.entry.body),
-        parameters=span_of(statement.entry_id, log_head()).parameters,
+        parameters=parameters_of(statement.entry_id, log_head()),
         proof=evidence.proof,
         policy=policy_with_witnesses(own_policy()),
         cosignatures=cosignature_lines(evidence.checkpoint),

@@ -50,6 +50,11 @@ def span_of(key: int, head: LogHead) -> Span:
     return next(span for span in reversed(spans(head)) if span.first <= key)
 
 
+def parameters_of(key: int, head: LogHead) -> bytes:
+    """The parameter file of the log that the entry of this key is in; no query for the present one."""
+    return bytes(head.parameters) if key >= head.first else span_of(key, head).parameters
+
+
 def key_of(origin: str, seq: int, head: LogHead) -> int | None:
     """The key of a log's entry; of the one that repeats it, where the log was ended before it was signed."""
     if origin == head.origin:

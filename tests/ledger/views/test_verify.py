@@ -183,5 +183,5 @@ def test_reading_it_costs_a_fixed_number_of_queries(client_of, original, django_
     seal()
     client = client_of()
     client.get(f"{URL}{original.number}/")
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(15):
         client.get(f"{URL}{original.number}/")
