@@ -221,6 +221,10 @@ TEXTS: dict[str, tuple[Any, Any]] = {
         _("Nothing that was signed is missing, so no new epoch is begun."),
         _("The log goes on as it is. A new epoch is only for a database that lost signed entries for good."),
     ),
+    "checkpoint_not_ours": (
+        _("This is no checkpoint that the log's key signed."),
+        _("Nothing was changed. Take a signed checkpoint of this log, or an evidence ZIP of one of its entries."),
+    ),
     "entry_unsigned": (
         _("This entry is in a log that was ended before it was signed."),
         _("It was entered once more in the log that followed; take its evidence from there."),

@@ -26,6 +26,7 @@ from ledger.services.backup import FORMAT, MANIFEST, READ_BYTES, Progress, backu
 from ledger.services.blobs import BlobUnreadableError, read_blob
 from ledger.services.files import make_directories, sync_directory, write_quickly
 from ledger.services.log_state import Behind, find_behind
+from ledger.services.reminding import SeenCheckpointError, remind_signer
 from ledger.tlog import entry, merkle, note
 from ledger.tlog.errors import TlogError
 
@@ -136,17 +137,28 @@ def _check_entries(origin: str, bodies: list[bytes]) -> tuple[int, str, str]:
 
 
 def restore_backup(
-    path: Path, *, accept_older: bool = False, key_lost: bool = False, progress: Progress = lambda what, count: None
+    path: Path,
+    *,
+    accept_older: bool = False,
+    key_lost: bool = False,
+    seen: bytes | None = None,
+    progress: Progress = lambda what, count: None,
 ) -> tuple[dict[str, Any], Behind | None]:
     """Fill an empty installation from a backup; return its manifest and what it lacks of what was signed.
 
     The key directory has to be in place, since no backup holds keys. Raises BackupError: among others log_behind for a
-    head older than what was signed, unless accept_older. key_lost: the log's key may be another one, the storage key not.
+    head older than what was signed, unless accept_older. seen: a checkpoint that somebody else kept, of which the signer is
+    reminded first. key_lost: the log's key may be another one, the storage key not.
     """
     manifest = verify_backup(path)
     _require_empty()
     if manifest["migrations"] != migration_leaves():
         raise BackupError("backup_other_version", "the tables are those of another version")
+    if seen is not None:
+        try:
+            remind_signer(manifest["origin"], seen)
+        except SeenCheckpointError as error:
+            raise BackupError(error.code, str(error)) from error
     behind = find_behind(manifest["origin"], manifest["size"], [epoch["origin"] for epoch in manifest["epochs"]])
     if behind is not None and not accept_older:
         raise BackupError("log_behind", str(behind))

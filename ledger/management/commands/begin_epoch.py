@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError
@@ -16,10 +17,11 @@ from ledger.error_texts import error_text
 from ledger.services.epochs import Epoch, NotBehindError, begin_epoch, what_is_missing
 from ledger.services.keys import KeyMissingError
 from ledger.services.log import LogForkError, LogNotReadyError, log_head, log_signer
+from ledger.services.reminding import SeenCheckpointError, remind_signer
 from ledger.tlog.claims import EPOCH_REASONS
 from ledger.tlog.note import format_vkey
 
-REFUSALS = (NotBehindError, LogForkError, LogNotReadyError, KeyMissingError)
+REFUSALS = (NotBehindError, LogForkError, LogNotReadyError, KeyMissingError, SeenCheckpointError)
 
 
 class Command(BaseCommand):
@@ -27,12 +29,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--reason", choices=EPOCH_REASONS, required=True, help="what happened; entered in the log")
+        parser.add_argument("--seen", type=Path, help="a later checkpoint or evidence ZIP that somebody else kept")
         parser.add_argument("--note", default="", help="your own words; kept beside the log, at most 500 characters")
         parser.add_argument("--yes", action="store_true", help="do not ask")
         parser.add_argument("--json", action="store_true", help="one JSON line")
 
     def handle(self, *args: Any, reason: str, note: str, yes: bool, **options: Any) -> None:
         try:
+            if options["seen"]:
+                remind_signer(log_head().origin, read_seen(options["seen"]))
             if not yes:
                 self._ask(reason)
             done = begin_epoch(reason=reason, remark=note)
@@ -55,6 +60,14 @@ class Command(BaseCommand):
             typed = ""
         if typed != head.origin:
             raise CommandError("That is not its name; nothing was changed.")
+
+
+def read_seen(file: Path) -> bytes:
+    """What --seen names; CommandError where it cannot be read."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read: {error.strerror}. Nothing was changed.") from error
 
 
 def describe(done: Epoch) -> dict[str, object]:

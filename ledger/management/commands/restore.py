@@ -15,7 +15,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 
 from ledger.error_texts import error_text
-from ledger.management.commands.begin_epoch import REFUSALS, describe
+from ledger.management.commands.begin_epoch import REFUSALS, describe, read_seen
 from ledger.management.commands.begin_epoch import told as epoch_told
 from ledger.services.epochs import KEY_LOST, Epoch, begin_epoch
 from ledger.services.restore import BackupError, restore_backup
@@ -30,6 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path)
         parser.add_argument("--accept-older", action="store_true", help="the entries behind this backup are lost")
         parser.add_argument("--reason", choices=EPOCH_REASONS, default="", help="what happened; entered in the log")
+        parser.add_argument("--seen", type=Path, help="a later checkpoint or evidence ZIP that somebody else kept")
         parser.add_argument("--note", default="", help="your own words; kept beside the log, at most 500 characters")
         parser.add_argument("--json", action="store_true", help="one JSON line")
 
@@ -42,6 +43,7 @@ class Command(BaseCommand):
             manifest, behind = restore_backup(
                 file,
                 accept_older=options["accept_older"],
+                seen=read_seen(options["seen"]) if options["seen"] else None,
                 key_lost=options["accept_older"] and options["reason"] == KEY_LOST,
                 progress=lambda what, count: None if quiet else self.stdout.write(f"{count:8} {what}"),
             )

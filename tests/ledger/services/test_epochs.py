@@ -28,6 +28,7 @@ from ledger.services.key_registry import KeyState
 from ledger.services.log import LogForkError, latest_checkpoint, log_head, own_policy, seal, site_keys
 from ledger.services.log_state import LogBehindError, find_behind
 from ledger.services.outside_time import outside_time
+from ledger.services.reminding import SeenCheckpointError, remind_signer
 from ledger.services.tile_export import ExportFolderError, export_tiles
 from ledger.services.verification import verify_own
 from ledger.tlog import bundle, note
@@ -329,3 +330,45 @@ def test_the_audit_names_an_epoch_that_does_not_follow(story):
     audit = audit_log(extra_parts=[audit_epochs])
     assert [problem.code for problem in audit.problems] == ["audit.epoch"]
     assert LogHead.objects.get().first == 4
+
+
+def forget(origin: str) -> keys.SignerState:
+    """The key directory comes from the old backup too: the signer remembers what the database holds."""
+    held = latest_checkpoint()
+    known = keys.SignerState(held.size, bytes(held.root_hash), held.note)
+    keys.write_signer_state(origin, known)
+    return known
+
+
+@pytest.mark.parametrize("kept", ["checkpoint", "evidence"])
+def test_a_signer_that_lost_its_memory_too_is_reminded_by_what_somebody_kept(story, tmp_path, kept):
+    forget(story.origin)
+    with pytest.raises(NotBehindError):
+        begin_epoch(reason="restored")
+    file = tmp_path / "seen"
+    file.write_bytes(story.lost_note.encode() if kept == "checkpoint" else story.lost_bundle)
+    out = StringIO()
+    call_command("begin_epoch", "--reason", "restored", "--seen", str(file), "--yes", "--json", stdout=out)
+    told = json.loads(out.getvalue())
+    assert (told["ended"], told["held"], told["lost"]) == (story.origin, 4, 2)
+    assert PastEpoch.objects.get().signed_note == story.lost_note
+    register_one(story.seller, 9)
+    assert full_audit() == Verdict.PASSED
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04 cut", "other", "forged"])
+def test_what_the_log_did_not_sign_reminds_of_nothing(story, content):
+    known = forget(story.origin)
+    if content == "other":
+        content = story.lost_note.replace(story.origin, "log.example/other").encode()
+    if content == "forged":
+        content = story.lost_note.replace("\n6\n", "\n7\n").encode()
+    with pytest.raises(SeenCheckpointError):
+        remind_signer(story.origin, content)
+    assert keys.read_signer_state(story.origin) == known
+
+
+def test_an_older_checkpoint_takes_nothing_from_the_memory(story):
+    before = keys.read_signer_state(story.origin)
+    remind_signer(story.origin, latest_checkpoint().note.encode())
+    assert keys.read_signer_state(story.origin) == before
