@@ -9,6 +9,7 @@ import io
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,13 @@ from PIL import Image, ImageCms, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
 def product_photo(seed: int, size: tuple[int, int] = (800, 1000)) -> Image.Image:
     """An RGB picture of some product, (width, height) pixels; the same seed and size give the same pixels."""
+    return _drawn(seed, *size).copy()
+
+
+@lru_cache(maxsize=64)
+def _drawn(seed: int, width: int, height: int) -> Image.Image:
+    """Drawn once: tests ask for the same few seeds, and drawing costs more than what most of them do with it."""
     rng = np.random.default_rng(seed)
-    width, height = size
     canvas = _backdrop(rng, width, height)
     shapes = ImageDraw.Draw(canvas)
     for _ in range(int(rng.integers(2, 5))):
