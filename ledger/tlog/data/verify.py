@@ -79,8 +79,15 @@ def read_note(data):
         text, _, rest = data.decode().rpartition("\n\n")
     except UnicodeDecodeError:
         raise Wrong("not UTF-8") from None
-    if not rest.endswith("\n") or "\r" in text + rest:
+    if "\r" in text + rest:
         raise Wrong("not a signed note")
+    return text + "\n", read_signatures(rest)
+
+
+def read_signatures(rest):
+    """[(name, id, signature)] of lines that each end in a newline"""
+    if not rest.endswith("\n"):
+        raise Wrong("not a signature line")
     signatures = []
     for line in rest[:-1].split("\n"):
         match = re.fullmatch("— ([^ +]+) ([A-Za-z0-9+/]+=*)", line)
@@ -88,7 +95,7 @@ def read_note(data):
             raise Wrong("not a signature line")
         value = unb64(match.group(2))
         signatures.append((match.group(1), value[:4], value[4:]))
-    return text + "\n", signatures
+    return signatures
 
 
 def read_head(text):
@@ -174,6 +181,7 @@ class Evidence:
         for name, step, file in (
             ("log", self.log, "log.json"),
             ("checkpoint", self.checkpoint, "checkpoint"),
+            ("cosignatures", self.cosignatures, "cosignatures"),
             ("signature", self.signature, "checkpoint"),
             ("proof", self.read_proof, "proof.tlog-proof"),
             ("entry", self.read_entry, "entry.json"),
@@ -227,6 +235,10 @@ class Evidence:
             raise Wrong("of another log than log.json")
         return f"{size} entries of {origin}"
 
+    def cosignatures(self, data):
+        if self.head is not None:
+            self.signatures = self.signatures + read_signatures(data.decode("utf-8", "replace"))
+
     def signature(self, _data):
         if self.head is None:
             return None
@@ -245,20 +257,54 @@ class Evidence:
                 raise Wrong("a key of the policy does not fit its id")
             if name != self.head[0]:
                 continue
-            mine = [signature for other, label, signature in self.signatures if (other, label.hex()) == (name, key_id)]
-            if len(mine) > 1:
-                raise Wrong("two signatures under one key")
-            if mine and key[0] != 1:
-                uncheckable = key_id
-            elif mine:
-                if not ed25519(key[1:], self.text.encode(), mine[0]):
-                    raise Wrong("a signature under a known key does not fit")
+            signed = self.signed_by(name, key_id, key)
+            if signed:
                 found = f"{name}+{key_id}, SHA-256 of the key {sha(key[1:]).hex()}"
+            elif signed is None:
+                uncheckable = key_id
         if not found and uncheckable:
             raise Missing("signed in a way that cannot be checked here")
         if not found:
             raise Wrong("none by a key of the policy")
+        self.check("witnesses", self.quorum, policy)
         return found
+
+    def signed_by(self, name, key_id, key):
+        """Whether that key signed; None where it did in a way that cannot be checked here."""
+        mine = [signature for other, label, signature in self.signatures if (other, label.hex()) == (name, key_id)]
+        if len(mine) > 1:
+            raise Wrong("two signatures under one key")
+        if not mine or key[0] not in (1, 4):
+            return None if mine else False
+        text, signature = self.text.encode(), mine[0]
+        if key[0] == 4:  # a cosignature says when
+            at, signature = int.from_bytes(signature[:8], "big"), signature[8:]
+            text = b"cosignature/v1\ntime %d\n" % at + text
+        if not ed25519(key[1:], text, signature):
+            raise Wrong("a signature under a known key does not fit")
+        return True
+
+    def quorum(self, policy):
+        cosigned, met, wanted = [], set(), "none"
+        for line in policy.decode("utf-8", "replace").split("\n"):
+            word, *rest = line.split() or [""]
+            if word == "witness":
+                name, key_id, value = rest[1].split("+", 2)
+                if self.signed_by(name, key_id, unb64(value)):
+                    cosigned.append(rest[0])
+                    met.add(rest[0])
+            elif word == "group":
+                name, threshold, *members = rest
+                needed = {"all": len(members), "any": 1}.get(threshold) or int(threshold)
+                if len(met & set(members)) >= needed:
+                    met.add(name)
+            elif word == "quorum":
+                wanted = rest[0]
+        if wanted == "none":
+            return None
+        if wanted not in met:
+            raise Missing(f"cosigned by {', '.join(cosigned) or 'no known witness'}: the quorum {wanted} is not met")
+        return "cosigned by " + ", ".join(cosigned)
 
     def read_proof(self, data):
         index, path, checkpoint = read_proof(data)

@@ -84,34 +84,83 @@ if [ -r checkpoint ]; then
   else bad "checkpoint: not a signed checkpoint"; fi
 fi
 
+if [ -n "$CHECKPOINT" ] && [ -r cosignatures ]; then
+  if [ ! -s cosignatures ] || [ -n "$(tail -c 1 cosignatures)" ] || grep -Evq '^— [^ +]+ [A-Za-z0-9+/]+=*$' cosignatures; then
+    bad "cosignatures: not signature lines"
+  else
+    cat cosignatures >> "$T/head.signatures"
+    while read -r _ _ line; do unb64 "$line" "$T/signed" || { bad "cosignatures: not canonical base64"; break; }; done < cosignatures
+  fi
+fi
+
+byte() { head -c 1 "$1" | od -An -tx1 | tr -d ' \n'; }
+# Whether the key of name $1 and id $2, its bytes in $T/vkey, signed: YES, NO, WRONG, or UNCHECKABLE (another kind than Ed25519).
+signed_by() {
+  SIGNED=NO; count=0
+  for line in $(grep -F -- "— $1 " "$T/head.signatures" | sed 's/.* //'); do
+    unb64 "$line" "$T/signed" || { SIGNED=WRONG; return; }
+    [ "$(head -c 4 "$T/signed" | od -An -tx1 | tr -d ' \n')" = "$2" ] || continue
+    count=$((count + 1)); [ "$count" = 1 ] || { SIGNED=WRONG; return; }
+    case $(byte "$T/vkey") in
+      01) tail -c +5 "$T/signed" > "$T/sig"; cp "$T/head.text" "$T/message" ;;
+      04) # a cosignature says when
+        at=0; for part in $(tail -c +5 "$T/signed" | head -c 8 | od -An -tu1); do at=$((at * 256 + part)); done
+        tail -c +13 "$T/signed" > "$T/sig"
+        { printf 'cosignature/v1\ntime %s\n' "$at"; cat "$T/head.text"; } > "$T/message" ;;
+      *) SIGNED=UNCHECKABLE; continue ;;
+    esac
+    { printf '\060\052\060\005\006\003\053\145\160\003\041\000'; tail -c +2 "$T/vkey"; } > "$T/key"
+    SIGNED=WRONG
+    openssl pkeyutl -verify -pubin -keyform DER -inkey "$T/key" -rawin -in "$T/message" -sigfile "$T/sig" > /dev/null 2>&1 && SIGNED=YES
+  done
+}
+# Reads the key $1 as name, id and $T/vkey.
+read_key() {
+  name=${1%%+*}; rest=${1#*+}; id=${rest%%+*}
+  unb64 "${rest#*+}" "$T/vkey" || { bad "policy: a key is not base64"; return 1; }
+  [ "$({ printf '%s\n' "$name"; cat "$T/vkey"; } | sha256sum | cut -c 1-8)" = "$id" ] || { bad "policy: a key does not fit its id"; return 1; }
+}
+
 # A log key of the policy signed it. Keys: Ed25519 (algorithm byte 01).
 check_signature() {
   found=; wrong=; uncheckable=
-  grep -E "^log +" "$1" | sed 's/^log *\([^ ]*\).*/\1/' > "$T/keys"
+  grep -E "^log[[:space:]]" "$1" | sed 's/^log[[:space:]]*\([^[:space:]]*\).*/\1/' > "$T/keys"
   while IFS= read -r key; do
-    name=${key%%+*}; rest=${key#*+}; id=${rest%%+*}; value=${rest#*+}
-    [ "$name" = "$CHECKPOINT" ] || continue
-    unb64 "$value" "$T/vkey" || { bad "policy: a key is not base64"; return; }
-    want=$({ printf '%s\n' "$name"; cat "$T/vkey"; } | sha256sum | cut -c 1-8)
-    [ "$want" = "$id" ] || { bad "policy: a key does not fit its id"; return; }
-    lines=$(grep -F -- "— $name " "$T/head.signatures" | sed 's/.* //')
-    count=0
-    for line in $lines; do
-      unb64 "$line" "$T/signed" || { bad "signature: not canonical base64"; return; }
-      [ "$(head -c 4 "$T/signed" | od -An -tx1 | tr -d ' \n')" = "$id" ] || continue
-      count=$((count + 1))
-      if [ "$(head -c 1 "$T/vkey" | od -An -tx1 | tr -d ' \n')" != 01 ]; then uncheckable=1; continue; fi
-      tail -c +5 "$T/signed" > "$T/sig"
-      { printf '\060\052\060\005\006\003\053\145\160\003\041\000'; tail -c +2 "$T/vkey"; } > "$T/key"
-      if openssl pkeyutl -verify -pubin -keyform DER -inkey "$T/key" -rawin -in "$T/head.text" -sigfile "$T/sig" > /dev/null 2>&1
-      then found="$name+$id, SHA-256 of the key $(tail -c 32 "$T/key" | sha256sum | cut -c 1-64)"; else wrong=1; fi
-    done
-    [ "$count" -le 1 ] || wrong=1
+    [ "${key%%+*}" = "$CHECKPOINT" ] || continue
+    read_key "$key" || return
+    signed_by "$name" "$id"
+    case $SIGNED in
+      YES) found="$name+$id, SHA-256 of the key $(tail -c +2 "$T/vkey" | sha256sum | cut -c 1-64)" ;;
+      WRONG) wrong=1 ;;
+      UNCHECKABLE) uncheckable=1 ;;
+    esac
   done < "$T/keys"
   if [ -n "$wrong" ]; then bad "signature: a signature under a known key does not fit"
-  elif [ -n "$found" ]; then ok "signature: $found"
+  elif [ -n "$found" ]; then ok "signature: $found"; check_quorum "$1"
   elif [ -n "$uncheckable" ]; then open "signature: of a kind that this openssl cannot check"
   else bad "signature: none by a key of the policy"; fi
+}
+# As many witnesses of the policy cosigned it as the policy asks for.
+check_quorum() {
+  quorum=$(sed -n 's/^quorum[[:space:]]*\([^[:space:]]*\).*/\1/p' "$1" | head -n 1)
+  case $quorum in ''|none) return ;; esac
+  : > "$T/met"; cosigned=
+  grep -E '^(witness|group)[[:space:]]' "$1" > "$T/quorum"
+  while read -r word who what members; do
+    if [ "$word" = witness ]; then
+      read_key "$what" || return
+      signed_by "$name" "$id"
+      [ "$SIGNED" != WRONG ] || { bad "witnesses: the cosignature of $who does not fit"; return; }
+      [ "$SIGNED" != YES ] || { echo "$who" >> "$T/met"; cosigned="$cosigned $who"; }
+    else
+      have=0; all=0
+      for member in $members; do all=$((all + 1)); if grep -qxF "$member" "$T/met"; then have=$((have + 1)); fi; done
+      case $what in all) need=$all ;; any) need=1 ;; *) need=$what ;; esac
+      [ "$have" -lt "$need" ] || echo "$who" >> "$T/met"
+    fi
+  done < "$T/quorum"
+  if grep -qxF "$quorum" "$T/met"; then ok "witnesses: cosigned by$cosigned"
+  else open "witnesses: cosigned by${cosigned:- no known witness}: the quorum $quorum is not met"; fi
 }
 if [ -n "$CHECKPOINT" ]; then
   grep -Evq -- '— ' "$T/head.signatures" && bad "checkpoint: not a signed checkpoint"

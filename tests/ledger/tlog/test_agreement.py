@@ -5,8 +5,10 @@ import shutil
 
 import pytest
 
+from ledger.tlog.policy import format_policy
 from tests.ledger.tlog.agreement import answers, spoiled
 from tests.ledger.tlog.clocks import Clock, make_root
+from tests.ledger.tlog.cosigned import CASES, QUORUM, cosigned
 from tests.ledger.tlog.sample import with_sums
 from tests.ledger.tlog.timed import FAULTS, timed_files
 
@@ -40,3 +42,17 @@ def test_authorities_that_nobody_trusts_leave_the_time_open():
     stranger = Clock(root=make_root("Somebody else"))
     found = answers(with_sums(files), outside=True, anchors=[stranger.anchor])
     assert {found[name] for name in ("app", "verify.sh", "verify.py")} == {"INDETERMINATE"}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_quorum_is_counted_alike(case):
+    files = cosigned(timed_files(random.Random(3)), case)
+    found = answers(files, outside=True, policy=QUORUM)
+    assert {found[name] for name in ("app", "verify.sh", "verify.py")} == {CASES[case][1]}, found
+
+
+def test_a_quorum_that_the_bundle_itself_asks_for_counts_too():
+    files = timed_files(random.Random(4)) | {"policy": format_policy(QUORUM)}
+    for case in ("one of two", "two of three"):
+        found = answers(cosigned(files, case), outside=False)
+        assert {found[name] for name in ("app", "verify.sh", "verify.py")} == {CASES[case][1]}, found

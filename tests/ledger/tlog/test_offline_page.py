@@ -11,12 +11,11 @@ import pytest
 from playwright.sync_api import Browser, FilePayload, Page
 
 from ledger.tlog import bundle
-from ledger.tlog.cosignature import Ed25519Cosigner
-from ledger.tlog.note import CosignatureSigner, signature_line
-from ledger.tlog.policy import NO_QUORUM, Group, Policy, PolicyLog, Witness, format_policy
+from ledger.tlog.policy import Policy, PolicyLog, format_policy
 from ledger.tlog.verify import verify_bundle
 from tests.ledger.tlog.agreement import spoiled
-from tests.ledger.tlog.sample import OTHER_SIGNER, PHOTO, POLICY, pack, with_sums
+from tests.ledger.tlog.cosigned import CASES, QUORUM, cosigned
+from tests.ledger.tlog.sample import OTHER_SIGNER, PHOTO, POLICY, pack
 from tests.ledger.tlog.timed import FAULTS
 
 pytestmark = pytest.mark.browser
@@ -92,21 +91,10 @@ def test_a_photo_is_compared_byte_for_byte(checker: Checker, photo: bytes, verdi
     assert checker.answer(pack(spoiled("nothing", random.Random(6))), photo=photo)[0] == verdict
 
 
-def test_a_quorum_of_witnesses_is_counted(checker: Checker):
-    files = spoiled("nothing", random.Random(7))
-    text = files["checkpoint"].rpartition(b"\n\n")[0] + b"\n"
-    signers = [
-        CosignatureSigner(Ed25519Cosigner(f"witness.example/{at}", bytes([at + 1]) * 32, 1_790_000_000))
-        for at in range(3)
-    ]
-    witnesses = tuple(Witness(f"w{at}", signer.key) for at, signer in enumerate(signers))
-    policy = Policy(POLICY.logs, witnesses, (Group("two", 2, ("w0", "w1", "w2")),), "two")
-    for number, verdict in ((1, "INDETERMINATE"), (2, "PASSED")):
-        lines = b"".join(signature_line(signer.key, signer.sign(text)) for signer in signers[:number])
-        data = pack(with_sums({k: v for k, v in files.items() if k != bundle.SUMS} | {"cosignatures": lines}))
-        assert verify_bundle(data, policy).verdict == verdict
-        assert checker.answer(data, format_policy(policy).decode())[0] == verdict
-    assert POLICY.quorum == NO_QUORUM
+@pytest.mark.parametrize("case", CASES)
+def test_a_quorum_of_witnesses_is_counted(checker: Checker, case: str):
+    data = pack(cosigned(spoiled("nothing", random.Random(7)), case))
+    assert checker.answer(data, format_policy(QUORUM).decode())[0] == CASES[case][1]
 
 
 def test_archives_that_lie_are_refused(checker: Checker):
