@@ -130,6 +130,11 @@ class Target:
     checks: tuple[str, ...] = ()
     notes: tuple[Words, ...] = ()
 
+    def takes_pictures_only(self, kind: str) -> bool:
+        """Whether every file of such a case has to be a picture, so that letters go along as pictures of their pages too."""
+        rules = [rule for rule in self.files if rule.accepts and not rule.roles and kind in rule.kinds]
+        return any(all(mime.startswith("image/") for mime in rule.accepts) for rule in rules)
+
 
 @cache
 def load_targets() -> dict[str, Target]:

@@ -1,8 +1,10 @@
-"""The packet's two documents as PDF/A-3a: a letter in one language, and the comparison pages."""
+"""The packet's two documents, a letter in one language and the comparison pages, as PDF/A-3a or as pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from compliance.cases.target import find_target
@@ -14,15 +16,32 @@ from compliance.packets.wording import Wording, wording
 from ledger.pdf.payload import Json, format_utc
 from ledger.pdf.pictures import preview_jpeg
 from ledger.pdf.text import Escaper
-from ledger.pdf.typeset import typeset
+from ledger.pdf.typeset import typeset, typeset_pages
 
 TEMPLATE = Path(__file__).parent / "templates" / "packet.typ"
 LANGUAGE_TAGS = {"zh": ("zh", "cn"), "en": ("en", "us"), "es": ("es", "es"), "ru": ("ru", "ru"), "pt": ("pt", "br")}
+PAGE_PPI = 150  # every letter can be read; an A4 page of text is about 200 kB as PNG
 SMALL, LARGE = (360, 24_000), (900, 140_000)
 
 
-def render_letter(packet: Packet, language: str, exhibits: Sequence[PacketFile]) -> bytes:
-    """The letter as PDF bytes. Raises UnknownLanguageError, RenderFailedError, PictureRejectedError."""
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A document ready for the typesetter: the template with its pictures, and the texts."""
+
+    files: dict[str, bytes]
+    data: dict[str, Json]
+    at: datetime
+
+    def pdf(self) -> bytes:
+        return typeset(TEMPLATE.name, self.files, self.data, self.at)
+
+    def pages(self) -> list[bytes]:
+        """PNG pictures of the pages, A4 at PAGE_PPI."""
+        return typeset_pages(TEMPLATE.name, self.files, self.data, pixels_per_inch=PAGE_PPI)
+
+
+def compose_letter(packet: Packet, language: str, exhibits: Sequence[PacketFile]) -> Composed:
+    """The letter. Raises UnknownLanguageError, PictureRejectedError; setting it, RenderFailedError."""
     words = wording(language)
     pictures = {
         f"work-{number}.jpg": preview_jpeg(item.preview, max_side_px=SMALL[0], target_bytes=SMALL[1])
@@ -30,10 +49,10 @@ def render_letter(packet: Packet, language: str, exhibits: Sequence[PacketFile])
         if item.preview
     }
     blocks = letter_blocks(packet, language, exhibits)
-    return _set(packet, words, words.text("titles", packet.case.kind), blocks, pictures)
+    return _compose(packet, words, words.text("titles", packet.case.kind), blocks, pictures)
 
 
-def render_comparisons(packet: Packet, language: str) -> bytes | None:
+def compose_comparisons(packet: Packet, language: str) -> Composed | None:
     """A page for each listing that has a picture: ours, theirs, theirs over ours, and what was measured; or None."""
     words = wording(language)
     works = {item.number: item for item in packet.works}
@@ -49,7 +68,7 @@ def render_comparisons(packet: Packet, language: str) -> bytes | None:
         blocks += [heading(title), _pair(number, work, found, pictures, words), _measured(work, found, words, item.url)]
     if not blocks:
         return None
-    return _set(packet, words, words.text("headings", "comparison"), blocks, pictures)
+    return _compose(packet, words, words.text("headings", "comparison"), blocks, pictures)
 
 
 def _pair(number: int, work: WorkExhibit, found: Comparison, pictures: dict[str, bytes], words: Wording) -> Block:
@@ -85,7 +104,9 @@ def _measured(work: WorkExhibit, found: Comparison, words: Wording, url: str) ->
     )
 
 
-def _set(packet: Packet, words: Wording, title: str, blocks: Sequence[Block], pictures: dict[str, bytes]) -> bytes:
+def _compose(
+    packet: Packet, words: Wording, title: str, blocks: Sequence[Block], pictures: dict[str, bytes]
+) -> Composed:
     escape = Escaper()
     at = packet.created_at.replace(microsecond=0)
     target = find_target(packet.case.target).name
@@ -108,8 +129,7 @@ def _set(packet: Packet, words: Wording, title: str, blocks: Sequence[Block], pi
     escaped = _escape(data, escape)
     assert isinstance(escaped, dict)  # noqa: S101 - the same shape
     escaped["escaped"] = list(escape.escaped)
-    files = {"packet.typ": TEMPLATE.read_bytes(), **pictures}
-    return typeset("packet.typ", files, escaped, at)
+    return Composed({TEMPLATE.name: TEMPLATE.read_bytes(), **pictures}, escaped, at)
 
 
 def _escape(value: Json, escape: Callable[[str], str]) -> Json:

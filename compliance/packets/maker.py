@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from datetime import date, datetime
 from typing import Any
 
 from compliance.cases.target import find_target
-from compliance.packets.documents import render_comparisons, render_letter
+from compliance.packets.documents import Composed, compose_comparisons, compose_letter
 from compliance.packets.fields import fields_text
 from compliance.packets.packet import SCHEMA_VERSION, Packet, PacketFile
 from compliance.packets.parts import Assembled, assemble, caps_of
 
 Sign = Callable[[bytes], bytes]
-PDF, JSON_TYPE, TEXT = "application/pdf", "application/json", "text/plain"
+PDF, PNG, JSON_TYPE, TEXT = "application/pdf", "image/png", "application/json", "text/plain"
 READ_ME = """\
 原证（Originmark）材料包 {number}
 packet/ 里是全部材料。originals/0001.json 是清单，列明每个文件的 SHA-256。
@@ -38,19 +38,38 @@ def make_packet(packet: Packet, *, sign: Sign = lambda pdf: pdf) -> Assembled:
 def packet_files(packet: Packet, *, sign: Sign) -> list[PacketFile]:
     """The files. Letters list all others with their digests, so they are made last and stand first."""
     first = packet.languages[0]
+    as_pictures = find_target(packet.case.target).takes_pictures_only(packet.case.kind)
     others: list[PacketFile] = []
-    compared = render_comparisons(packet, first)
+    compared = compose_comparisons(packet, first)
     if compared is not None:
-        others.append(PacketFile("02-comparison.pdf", "comparison", PDF, sign(compared), "side by side"))
+        others += _document("02-comparison", "comparison", "side by side", compared, sign, as_pictures)
     others.append(PacketFile("03-fields.txt", "fields", TEXT, fields_text(packet.case).encode(), "portal fields"))
     others.append(PacketFile("04-packet.json", "packet", JSON_TYPE, packet_json(packet), "machine-readable"))
     others += packet.files
     letters = [
-        PacketFile(f"01-letter-{language}.pdf", "letter", PDF, sign(render_letter(packet, language, others)), "letter")
+        file
         for language in packet.languages
+        for file in _document(
+            f"01-letter-{language}",
+            "letter",
+            "letter",
+            compose_letter(packet, language, others),
+            sign,
+            as_pictures,
+        )
     ]
     read_me = PacketFile("00-read-me.txt", "read_me", TEXT, READ_ME.format(number=packet.number).encode(), "read me")
     return [read_me, *letters, *others]
+
+
+def _document(
+    name: str, role: str, title: str, composed: Composed, sign: Sign, as_pictures: bool
+) -> Iterator[PacketFile]:
+    """The signed PDF, and its pages as pictures for a target that takes nothing else."""
+    yield PacketFile(f"{name}.pdf", role, PDF, sign(composed.pdf()), title)
+    if as_pictures:
+        for number, page in enumerate(composed.pages(), start=1):
+            yield PacketFile(f"{name}-page-{number}.png", f"{role}_page", PNG, page, f"{title}, page {number}")
 
 
 def packet_json(packet: Packet) -> bytes:

@@ -20,7 +20,7 @@ from compliance.cases.case_file import CaseFile
 from compliance.cases.gate import Gate, file_problem, judge
 from compliance.cases.target import find_target
 from compliance.models import Case, CasePacket, PacketPart
-from compliance.packets.documents import render_letter
+from compliance.packets.documents import compose_letter
 from compliance.packets.fields import FieldText, portal_fields
 from compliance.packets.maker import make_packet
 from compliance.packets.packet import Packet, PacketFile
@@ -85,7 +85,7 @@ def draft_letter(*, actor: User | None, case: Case, language: str) -> bytes:
     known = case_file(case)
     exhibits = collect(case, Ticks())
     packet = replace(_packet(case, known, exhibits, [language]), is_draft=True)
-    return render_letter(packet, language, packet.files)
+    return compose_letter(packet, language, packet.files).pdf()
 
 
 def _packet(case: Case, known: CaseFile, exhibits: Exhibits, languages: Sequence[str]) -> Packet:

@@ -6,7 +6,8 @@ ever template source, system fonts and packages are out of reach, and the only t
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -30,12 +31,31 @@ def typeset(main: str, files: Mapping[str, bytes], data: Mapping[str, Json], at:
 
     at: the document's own time, UTC. Raises RenderFailedError.
     """
+    with _compiler(main, files, data) as compiler:
+        pdf = compiler.compile(format="pdf", pdf_standards=["a-3a", "ua-1"], timestamp=int(at.timestamp()))
+    if not isinstance(pdf, bytes):
+        raise RenderFailedError(f"{main}: the typesetter returned no document")
+    return pdf
+
+
+def typeset_pages(
+    main: str, files: Mapping[str, bytes], data: Mapping[str, Json], *, pixels_per_inch: int
+) -> list[bytes]:
+    """The same document as PNG pictures, one for each page, for who takes no PDF. Raises RenderFailedError."""
+    with _compiler(main, files, data) as compiler:
+        pages = compiler.compile(format="png", ppi=float(pixels_per_inch))
+    return [pages] if isinstance(pages, bytes) else list(pages or ())
+
+
+@contextmanager
+def _compiler(main: str, files: Mapping[str, bytes], data: Mapping[str, Json]) -> Iterator[typst.Compiler]:
+    """The typesetter over a private directory; what it complains of becomes RenderFailedError."""
     with tempfile.TemporaryDirectory(prefix="originmark-pdf-") as directory:
         root = Path(directory)
         for name, content in files.items():
             (root / name).write_bytes(content)
         try:
-            compiler = typst.Compiler(
+            yield typst.Compiler(
                 root / main,
                 root=root,
                 font_paths=_fonts(),
@@ -44,9 +64,5 @@ def typeset(main: str, files: Mapping[str, bytes], data: Mapping[str, Json], at:
                 package_path=root / "packages",
                 package_cache_path=root / "packages",
             )
-            pdf = compiler.compile(format="pdf", pdf_standards=["a-3a", "ua-1"], timestamp=int(at.timestamp()))
         except typst.TypstError as error:
             raise RenderFailedError(f"{main}: {error.message} {' '.join(error.hints)}") from error
-    if not isinstance(pdf, bytes):
-        raise RenderFailedError(f"{main}: the typesetter returned no document")
-    return pdf

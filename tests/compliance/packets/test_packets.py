@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pikepdf
 import pytest
+from PIL import Image
 
 import compliance.packets
 from compliance.cases.target import STATEMENTS, load_targets
@@ -59,6 +60,21 @@ def test_a_complete_packet_with_25_mib_of_evidence_lies_under_the_caps(target, k
     for part in parts:
         files = read_bundle(part)
         assert set(parse_sums(files["SHA256SUMS"])) == files.keys() - {"SHA256SUMS"}
+
+
+def test_a_target_that_takes_pictures_only_gets_the_pages_as_pictures():
+    """Mails about a notice on Amazon take pictures and nothing else."""
+    assembled = make_packet(packet("amazon_report", "counter_notice", ("en",)))
+    pdf = next(file for file in assembled.files if file.name == "01-letter-en.pdf")
+    pages = [file for file in assembled.files if file.role == "letter_page"]
+    assert [file.name for file in pages] == [
+        f"01-letter-en-page-{number}.png" for number in range(1, 1 + len(pikepdf.open(io.BytesIO(pdf.data)).pages))
+    ]
+    for page in pages:
+        picture = Image.open(io.BytesIO(page.data))
+        assert (picture.format, picture.size) == ("PNG", (1240, 1754))
+        assert len(set(picture.convert("L").resize((120, 170)).tobytes())) > 20, "there is something on it"
+    assert not [f for f in make_packet(packet("amazon_report", "complaint", ("en",))).files if "page" in f.role]
 
 
 def test_the_same_packet_gives_the_same_bytes():
