@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Count
 from django.utils import timezone
 
 from compliance.cases import steps
@@ -36,12 +37,16 @@ MAX_LISTINGS = 1000
 REMEMBERED = (
     *("complainant_role", "legal_name", "entity", "address", "phone", "email", "secondary_contact", "country", "brand"),
 )
+# So is what is known about an original and whose it is; who the other side is has to be asked each time.
+REMEMBERED_OF_WORK = (
+    *("right", "right_type", "right_title", "author", "right_owner", "ownership_basis", "made_on", "published_on"),
+    *("publication_url", "publication_item", "registration_no", "registration_authority", "registration_country"),
+    *("registered_on", "work_link", "work_description", "image_source", "photographer"),
+)
 EDITABLE = (
     *REMEMBERED,
-    *("title", "languages", "has_account", "right", "right_type", "right_title", "author", "right_owner"),
-    *("ownership_basis", "made_on", "published_on", "publication_url", "publication_item", "registration_no"),
-    *("registration_authority", "registration_country", "registered_on", "work_link", "work_description"),
-    *("image_source", "photographer", "in_ebay_catalogue", "on_shared_asin", "is_authorised_reseller"),
+    *REMEMBERED_OF_WORK,
+    *("title", "languages", "has_account", "in_ebay_catalogue", "on_shared_asin", "is_authorised_reseller"),
     *("prior_contacts", "actions", "message", "notice_ref", "notice_received_at", "notice_sender"),
 )
 UNSWORN = ("title",)  # a change of these says nothing else to the target
@@ -98,14 +103,16 @@ def open_case(
 ) -> Case:
     """Begin a case about some originals and the listings that use them; the originals are on hold until it is closed.
 
-    values: columns of EDITABLE to begin with; who we are comes from the latest case. Raises UnknownTargetError.
+    values: columns of EDITABLE to begin with; who we are comes from the latest case, what is known about the originals
+    from the latest one about the same. Raises UnknownTargetError.
     """
     require_permission(actor, seller, Permission.MANAGE_CASES)
     chosen = find_target(target, CaseKind(kind))
     if any(original.seller_id != seller.pk for original in works):
         raise ValueError("a work of another seller")
     with transaction.atomic():
-        known = remembered(seller) | {"right_type": "photo", "languages": list(chosen.languages[:1])}
+        known = remembered(seller) | {"right_type": "photo"} | remembered_of_works(seller, works)
+        known |= {"languages": list(chosen.languages[:1])}
         case = Case(seller=seller, kind=kind, target=target, created_by=actor, **known)
         for name, value in (values or {}).items():
             _require_editable(name)
@@ -125,6 +132,23 @@ def remembered(seller: Seller) -> dict[str, Any]:
     """Who spoke in the seller's latest case; nothing for the first one."""
     latest = Case.objects.of(seller).order_by("-pk").values(*REMEMBERED).first()
     return dict(latest or {})
+
+
+def remembered_of_works(seller: Seller, works: Sequence[Original]) -> dict[str, Any]:
+    """What the latest case about just these originals says of them; nothing where there was none.
+
+    A right record that was replaced or withdrawn since is left out with all that came from it.
+    """
+    if not works:
+        return {}
+    about = Case.objects.of(seller).annotate(number_of_works=Count("works", distinct=True))
+    about = about.filter(number_of_works=len(works)).order_by("-pk")
+    for original in works:
+        about = about.filter(works__original=original)
+    latest = about.select_related("right").first()
+    if latest is None or (latest.right is not None and not latest.right.is_current):
+        return {}
+    return {name: getattr(latest, name) for name in REMEMBERED_OF_WORK}
 
 
 def _title(works: Sequence[Original], infringements: Sequence[ListingFacts]) -> str:

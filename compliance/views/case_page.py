@@ -82,6 +82,7 @@ def case_page(
         "chip": STATUS_CHIPS[case.status],
         "target": target_words(gate.target),
         "gate": gate_words(gate),
+        "letter_languages": list(case.languages) or [gate.target.languages[0]],
         "can_change": changeable,
         "works": works,
         "evidence_files": EvidenceFile.objects.visible_to(request.user)

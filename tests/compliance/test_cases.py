@@ -69,6 +69,23 @@ def test_who_we_are_is_remembered_but_neither_signature_nor_ticks(seller):
     assert not second.statements.exists()
 
 
+def test_what_is_known_of_an_original_is_remembered_but_not_who_the_other_side_is(seller):
+    first = ready(seller)
+    edit_case(
+        actor=None,
+        case=first,
+        values={"image_source": "self", "photographer": "employee", "author": "Mei", "is_authorised_reseller": "no"},
+    )
+    original = first.works.get().original
+    again = open_case(actor=None, seller=seller, kind="complaint", target="temu_portal", works=[original])
+    assert (again.image_source, again.photographer, again.author) == ("self", "employee", "Mei")
+    assert (again.is_authorised_reseller, again.message) == ("", "")
+    other = register_one(seller, 77)
+    for works in ([other], [original, other], []):
+        fresh_case = open_case(actor=None, seller=seller, kind="complaint", target="temu_portal", works=works)
+        assert fresh_case.author == "", works
+
+
 def test_the_gate_moves_a_case_to_gap_and_to_ready(seller):
     case = draft(seller)
     edit_case(actor=None, case=case, values={"legal_name": "Acme"})

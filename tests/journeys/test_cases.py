@@ -1,13 +1,15 @@
-"""Journeys 8 and 9 in real Chromium as far as cases go, in both languages: an original becomes a complaint that passes the
-gate and is submitted; a notice received becomes a defence with its deadline. Clicks are counted."""
+"""Journeys 8 and 9 in real Chromium, in both languages: an original becomes a complaint that passes the gate, a packet that
+verifies, and is submitted; a notice received becomes a defence with its deadline. Clicks are counted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from ledger.tlog.verify import verify_bundle
 from tests.images import jpeg_bytes, product_photo
 from tests.journeys.server import Site, needs_chromium, own_database, running_site
 from tests.journeys.test_first_day import Watched
@@ -92,26 +94,39 @@ def open_complaint(page: Page, site: Site, original: str) -> None:
 
 
 def fill_in(page: Page) -> None:
-    """What this case needs once we are known: three sections."""
-    save(
-        page,
-        "relationship",
-        image_source="self",
-        photographer="employee",
-        in_ebay_catalogue="no",
-        is_authorised_reseller="no",
-    )
-    save(page, "right", publication_item="100500")
+    """What each case is asked anew: two sections."""
+    save(page, "relationship", in_ebay_catalogue="no", is_authorised_reseller="no")
     save(page, "message", message="Our photo is used without our consent.")
+
+
+def tick_all(page: Page) -> None:
+    boxes = page.locator("#statements input[type=checkbox]")
+    assert boxes.count() == 3
+    assert page.locator("#statements input:checked").count() == 0  # never ticked for anybody
+    for box in boxes.all():
+        box.check()
+    page.locator("#tick-name").fill("Qiang Li")
+    page.locator("#statements form button").first.click()
+
+
+def build_packet(page: Page, folder: Path) -> Path:
+    """One click on the case's page; the first part, saved."""
+    page.locator("form[action$='/packets/'] button.btn-primary").first.click()
+    page.wait_for_url(lambda url: "/packets/" in url and "/cases/" not in url)
+    with page.expect_download() as told:
+        page.locator("a[href*='/part-1.zip']").first.evaluate("link => link.click()")
+    file = folder / "part.zip"
+    told.value.save_as(file)
+    return file
 
 
 @pytest.mark.parametrize(("language", "width"), [("en", 1360), ("zh-hans", 390)])
 def test_an_original_becomes_a_submitted_complaint(
-    site: Site, browser: Browser, original: str, language: str, width: int
+    site: Site, browser: Browser, original: str, language: str, width: int, tmp_path: Path
 ) -> None:
     watched = start(site, browser, language, width)
     page, words = watched.page, WORDS[language]
-    # The first case ever also says who we are; the next one remembers.
+    # The first case ever also says who we are and where the picture comes from; the next one remembers.
     open_complaint(page, site, original)
     save(
         page,
@@ -122,21 +137,21 @@ def test_an_original_becomes_a_submitted_complaint(
         phone="1",
         address="1 Long Street",
     )
+    save(page, "relationship", image_source="self", photographer="employee")
+    save(page, "right", publication_item="100500")
     open_complaint(page, site, original)
     fill_in(page)
     assert page.locator("[data-gate]:not([data-gate^='statement.']):not([data-gate=signature])").count() == 0
-    assert clicks(page) <= MOST_CLICKS_COMPLAINT
-
-    boxes = page.locator("#statements input[type=checkbox]")
-    assert boxes.count() == 3
-    assert page.locator("#statements input:checked").count() == 0  # never ticked for anybody
-    for box in boxes.all():
-        box.check()
-    page.locator("#tick-name").fill("Qiang Li")
-    page.locator("#statements form button").first.click()
+    before = clicks(page)
+    tick_all(page)
     expect(page.locator(".om-page-head")).to_contain_text(words["ready"])
     assert page.locator("#statements input[type=checkbox]").count() == 0
+    case_url, ticked = page.url, clicks(page)
+    part = build_packet(page, tmp_path)
+    assert before + clicks(page) - ticked <= MOST_CLICKS_COMPLAINT
+    assert verify_bundle(part.read_bytes()).verdict == "PASSED"
 
+    page.goto(case_url)
     page.locator("#outcome details summary").first.click()
     page.locator("#outcome details form button").first.click()
     expect(page.locator("#outcome")).to_contain_text(EMAIL)
