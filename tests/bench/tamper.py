@@ -1,6 +1,6 @@
 """Changing one thing of a sound log at a time: `python -m tests.bench.tamper [--count 10000] [--seed N]`.
 
-A row, a column, the order, the tail, a stored file, the head, the signer's memory, a token, a receipt, an evidence bundle. Each change
+A row, a column, the order, the tail, a stored file, the head, the signer's memory, a token, a receipt, an evidence bundle, a packet. Each change
 has to be named by the audit (or by the verifier, for what people hold) with the right entry where it is about one; sound copies
 must pass. Prints per kind: changes, named, named with the wrong entry, missed. Exit status 1 when any is missed or misnamed.
 """

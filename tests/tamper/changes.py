@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from compliance.services.packets import build_packet, packet_part
 from ledger import append_only
 from ledger.accounts.models import Seller
 from ledger.models import Blob, Checkpoint, Entry, ImageFile, ImageState, LogHead, Original, Statement, TimestampToken
@@ -24,8 +25,9 @@ from ledger.services.blobs import _path
 from ledger.services.evidence import core_files, evidence_of
 from ledger.services.log import full_policy, seal
 from ledger.tlog import x509_path
-from ledger.tlog.bundle import format_bundle
+from ledger.tlog.bundle import ORIGINALS, PACKET, SUMS, format_bundle, read_bundle
 from ledger.tlog.verify import Verdict, verify_bundle
+from tests.compliance.complete_case import complete_case
 from tests.factories import register_one
 from tests.ledger.anchors.authority_server import FaultyAuthority, Ticking
 from tests.tamper.run import execute
@@ -41,6 +43,7 @@ class Site:
 
     receipts: list[dict[str, Any]]
     bundles: list[bytes]
+    packet: bytes  # one part of it
     size: int
     changes: dict[str, Callable[[random.Random], Found]]
 
@@ -55,12 +58,13 @@ class Site:
 
 
 def make_site(seller: Seller) -> Site:
-    """Register, seal, stamp, register more, seal. The triggers are taken away, as the owner of the database can."""
+    """Build a packet, register, seal, stamp, register more, seal. The triggers are taken away, as the owner of the database can."""
     server = FaultyAuthority()
     try:
         anchors = x509_path.pem_of([server.clock.anchor]).decode()
         wanted = AuthoritySettings("First", server.url, anchors, allows_local=True, quota_calls=1000)
         save_authority(actor=None, wanted=wanted)
+        packet = build_packet(actor=None, case=complete_case(seller, "dmca_512c3"))
         originals = [register_one(seller, seed + 1) for seed in range(PICTURES // 2)]
         seal()
         assert stamp(now=Ticking(server))
@@ -69,7 +73,9 @@ def make_site(seller: Seller) -> Site:
     finally:
         server.stop()
     ImageFile.objects.filter(state=ImageState.SEALED).update(error_code="")
-    site = Site([_receipt(row) for row in originals], [_bundle(row) for row in originals], PICTURES + 1, {})
+    part = packet_part(actor=None, part=packet.parts.get())
+    size = LogHead.objects.get().size
+    site = Site([_receipt(row) for row in originals], [_bundle(row) for row in originals], part, size, {})
     site.changes = {name[7:]: _bound(function, site) for name, function in globals().items() if name[:7] == "change_"}
     connection.check_constraints()
     append_only.remove(connection)
@@ -229,7 +235,7 @@ def _spoil(draw: random.Random, state: Any) -> None:
 
 
 def change_blob(site: Site, draw: random.Random) -> Found:
-    blob = draw.choice(list(Blob.objects.all()))
+    blob = draw.choice(list(Blob.objects.exclude(image=None)))
     path = _path(blob)
     before = path.read_bytes()
     path.write_bytes(flipped(draw, before) if draw.random() < 0.8 else before[: draw.randrange(len(before))])
@@ -288,3 +294,14 @@ def change_bundle(site: Site, draw: random.Random) -> Found:
     assert verify_bundle(data, full_policy()).verdict is Verdict.PASSED
     report = verify_bundle(flipped(draw, data), full_policy())
     return "a bit of a bundle", True, True if report.verdict is not Verdict.PASSED else None
+
+
+def change_packet(site: Site, draw: random.Random) -> Found:
+    """A bit of a packet's file, the list of digests made to fit: the verifier names the file all the same."""
+    files = read_bundle(site.packet)
+    del files[SUMS]
+    assert verify_bundle(format_bundle(files), full_policy()).verdict is Verdict.PASSED
+    name = draw.choice([name for name in files if name.startswith((PACKET, ORIGINALS))])
+    files[name] = flipped(draw, files[name])
+    wrong = verify_bundle(format_bundle(files), full_policy()).disagreement
+    return f"a bit of {name}", name, wrong.item if wrong else None
