@@ -30,17 +30,20 @@ from compliance.services.packets import (
 from compliance.services.watch import watch_gallery
 from ledger.accounts.numbers import new_number
 from ledger.models import Handout, Statement
+from ledger.services.anchoring import stamp
+from ledger.services.authorities import AuthoritySettings, save_authority
 from ledger.services.blobs import BlobUnreadableError, read_blob
 from ledger.services.erasure import OnHoldError, erase_original
 from ledger.services.erasure_plan import preview_erasure
 from ledger.services.evidence import ErasedError
 from ledger.services.evidence_sets import add_files, open_draft, register_set
 from ledger.services.holds import place_hold, release_hold
-from ledger.services.log import own_policy
+from ledger.services.log import own_policy, seal
 from ledger.services.originals import Upload
 from ledger.tlog.bundle import format_bundle, read_bundle
 from ledger.tlog.claims import parse_claim
 from ledger.tlog.verify import Verdict, verify_bundle
+from ledger.tlog.x509_path import pem_of
 from tests.compliance.captured import capture_page
 from tests.compliance.cases.complete import every_kind
 from tests.compliance.complete_case import THEIR_URL, attach, complete_case
@@ -48,6 +51,7 @@ from tests.compliance.listings import ask, import_listings, work
 from tests.compliance.test_checks_service import text_of
 from tests.factories import register, register_one
 from tests.images import jpeg_bytes, product_photo
+from tests.ledger.anchors.authority_server import FaultyAuthority, Ticking
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("log")]
 
@@ -95,6 +99,30 @@ def test_a_court_bundle_waits_for_an_outside_clock(seller, alice):
     with pytest.raises(GateClosedError) as refused:
         build_packet(actor=alice, case=complete_case(seller, "cn_court", "court_bundle"))
     assert [item.id for item in refused.value.gate.missing] == ["works.proven"]
+
+
+def test_a_court_bundle_carries_the_outside_clocks_reading(seller, alice):
+    """A real authority answers over HTTP; the token goes into the bundle of the work and is checked with it."""
+    case = complete_case(seller, "cn_court", "court_bundle")
+    seal()
+    server = FaultyAuthority()
+    try:
+        anchors = pem_of([server.clock.anchor]).decode()
+        wanted = AuthoritySettings("First", server.url, anchors, allows_local=True)
+        save_authority(actor=None, wanted=wanted)
+        (token,) = stamp(now=Ticking(server))
+    finally:
+        server.stop()
+    packet = build_packet(actor=alice, case=case)
+    (part,) = parts_of(packet)
+    assert verify_bundle(part, own_policy()).verdict is Verdict.PASSED
+    files = read_bundle(part)
+    inner = next(files[name] for name in files if name.startswith("packet/10-work-1-") and name.endswith(".zip"))
+    report = verify_bundle(inner, own_policy(), anchors=[server.clock.anchor])
+    assert report.verdict is Verdict.PASSED
+    assert [(time.side, time.stamp.gen_time, time.stamp.anchored) for time in report.times] == [
+        ("later", token.gen_time, True)
+    ]
 
 
 def test_what_is_missing_is_named_and_nothing_is_recorded(seller, alice):
