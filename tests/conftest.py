@@ -40,6 +40,7 @@ OWN_DATABASE = (
     "test_setup.py",
     "test_checks_command.py",
 )
+LONGEST = ("journeys/test_first_day", "management/test_backup", "test_deploy.py", "journeys/test_many_skus")
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "django_db_setup"}
 
 
@@ -49,8 +50,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The longest file first: begun last, it would keep one process busy while the others have nothing left."""
-    items.sort(key=lambda item: "journeys/test_first_day" not in item.nodeid)
+    """The longest files first: begun last, one would keep one process busy while the others have nothing left."""
+    items.sort(key=lambda item: not any(name in item.nodeid for name in LONGEST))
     if config.getoption("--only-database"):
         kept = [item for item in items if _meets_a_database(item)]
         config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
