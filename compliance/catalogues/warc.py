@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from compliance.catalogues.errors import FeedTooLargeError, WebArchiveError
 from compliance.catalogues.feed import LONGEST_PRODUCT_ID, Facts, Feed, FeedRow, plain_url
 from compliance.catalogues.tables import MAX_ROWS
+from ledger.admission.archives import UNPACK_FAULTS
 
 WARC, WACZ = "warc", "wacz"
 MAX_UNPACKED_BYTES = 2 << 30
@@ -30,7 +31,6 @@ MAX_MEMBERS = 2000
 LEAST_SIDE_BYTES = 3000  # smaller files are icons and tracking dots
 PICTURES = ((b"\xff\xd8\xff", ".jpg"), (b"\x89PNG\r\n\x1a\n", ".png"))
 ITEM = re.compile(r"\d{6,}")
-FAULTS = (zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, EOFError, OSError, RuntimeError, NotImplementedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def read_shots(source: bytes | IO[bytes], kind: str) -> Iterator[Shot]:
         budget = _Budget()
         for stream in _streams(file, kind):
             yield from _shots(stream, budget)
-    except FAULTS as error:
+    except UNPACK_FAULTS as error:
         raise WebArchiveError(f"{type(error).__name__}: {error}"[:200]) from error
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import IO
@@ -19,6 +18,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from compliance.catalogues.errors import FeedMalformedError, FeedTooLargeError
+from ledger.admission.archives import UNPACK_FAULTS
 
 MAX_PARTS = 2000
 MAX_PART_BYTES = 256 * 2**20  # of XML, unpacked: a sheet of 100,000 rows with 20 columns has 100 MB
@@ -35,7 +35,6 @@ DATE_FORMATS = frozenset({*range(14, 23), *range(27, 37), *range(45, 48), *range
 DATE_LETTERS = re.compile(r"[ymdhs]", re.IGNORECASE)
 QUOTED = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
 EPOCH, EPOCH_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001 - a sheet's dates have no zone
-FAULTS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, KeyError)
 
 
 def read_sheet(data: bytes) -> Iterator[tuple[str, ...]]:
@@ -48,7 +47,7 @@ def read_sheet(data: bytes) -> Iterator[tuple[str, ...]]:
             texts = list(_shared_texts(book))
             dates = _date_styles(book)
             yield from _rows(book, path, texts, dates, EPOCH_1904 if is_1904 else EPOCH)
-    except (ParseError, DefusedXmlException, ValueError, OverflowError, *FAULTS) as error:
+    except (ParseError, DefusedXmlException, KeyError, OverflowError, *UNPACK_FAULTS) as error:
         raise FeedMalformedError(f"{type(error).__name__}: {error}"[:200]) from error
 
 

@@ -58,8 +58,8 @@ PROGRAM_SUFFIXES = frozenset(
 NESTED_MAGICS = (*ZIP_MAGICS, b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c")
 PROGRAM_MAGICS = (b"MZ", b"\x7fELF", b"#!", b"\xca\xfe\xba\xbe", b"\xcf\xfa\xed\xfe")
 REGULAR_MODES = frozenset({0, stat.S_IFREG, stat.S_IFDIR})
-# What zipfile and zlib raise for a member that cannot be unpacked, RuntimeError for one with a password among them.
-UNPACK_FAULTS = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
+# What zipfile, gzip and zlib raise for what cannot be unpacked; RuntimeError: a password, or a method nobody knows.
+UNPACK_FAULTS = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError)
 CHUNK = 1 << 18
 # Contents are counted at the gate for this long; what is left is counted when it is taken out (services/archives.py).
 PATIENCE_S = 1.2

@@ -144,6 +144,51 @@ def commits(document, words, wanted):
     return hashlib.sha256(words + b"\0" + document).hexdigest() == wanted
 
 
+def read_policy(data):
+    """([(name, id, key bytes)] of the logs, [(witness, (name, id, key bytes))], [(group, number, members)], quorum)"""
+    logs, witnesses, groups, quorums, known, placed = [], [], [], [], set(), set()
+    for line in data.decode("utf-8", "replace").split("\n"):
+        word, *rest = line.split() or ["#"]
+        if word.startswith("#"):
+            continue
+        if word in ("witness", "group") and (not rest or rest[0] in known | {"none"}):
+            raise Wrong("the policy gives a name twice, or none")
+        if word == "log" and len(rest) in (1, 2):
+            logs.append(read_key(rest[0]))
+        elif word == "witness" and len(rest) in (2, 3):
+            witnesses.append((rest[0], read_key(rest[1])))
+            known.add(rest[0])
+        elif word == "group" and len(rest) > 2:
+            name, threshold, *members = rest
+            number = {"all": len(members), "any": 1}.get(threshold) or (threshold.isdecimal() and int(threshold))
+            if len(set(members)) < len(members) or set(members) - known or placed & set(members):
+                raise Wrong("a member of a group is unknown, or a member already")
+            if not 1 <= number <= len(members):
+                raise Wrong("a group asks for more or less than its members")
+            groups.append((name, number, members))
+            known.add(name)
+            placed |= set(members)
+        elif word == "quorum" and len(rest) == 1 and rest[0] in known | {"none"}:
+            quorums.append(rest[0])
+        else:
+            raise Wrong("the policy is not well formed")
+    if len(quorums) != 1:
+        raise Wrong("a policy has one quorum")
+    for keys in ([key for _, _, key in logs], [key for _, (_, _, key) in witnesses]):
+        if len({key[1:] for key in keys}) < len(keys):
+            raise Wrong("one key under two names")
+    return logs, witnesses, groups, quorums[0]
+
+
+def read_key(vkey):
+    """(name, id, algorithm byte and public key)"""
+    name, key_id, value = (vkey.split("+", 2) + ["", ""])[:3]
+    key = unb64(value)
+    if not key or sha(name.encode() + b"\n" + key)[:4].hex() != key_id:
+        raise Wrong("a key of the policy does not fit its id")
+    return name, key_id, key
+
+
 class Evidence:
     def __init__(self, folder, policy, anchors):
         self.folder, self.policy, self.anchors = folder, policy, anchors
@@ -182,6 +227,7 @@ class Evidence:
             ("log", self.log, "log.json"),
             ("checkpoint", self.checkpoint, "checkpoint"),
             ("cosignatures", self.cosignatures, "cosignatures"),
+            ("policy", lambda data: read_policy(data) and None, "policy"),
             ("signature", self.signature, "checkpoint"),
             ("proof", self.read_proof, "proof.tlog-proof"),
             ("entry", self.read_entry, "entry.json"),
@@ -246,18 +292,10 @@ class Evidence:
         policy = self.policy or own
         if policy is None:
             raise Missing("no key to check with")
+        logs, witnesses, groups, wanted = read_policy(policy)
         found = uncheckable = None
-        for line in policy.decode("utf-8", "replace").split("\n"):
-            words = line.split()
-            if words[:1] != ["log"] or len(words) < 2:
-                continue
-            name, key_id, value = words[1].split("+", 2)
-            key = unb64(value)
-            if sha(name.encode() + b"\n" + key)[:4].hex() != key_id:
-                raise Wrong("a key of the policy does not fit its id")
-            if name != self.head[0]:
-                continue
-            signed = self.signed_by(name, key_id, key)
+        for name, key_id, key in logs:
+            signed = name == self.head[0] and self.signed_by(name, key_id, key)
             if signed:
                 found = f"{name}+{key_id}, SHA-256 of the key {sha(key[1:]).hex()}"
             elif signed is None:
@@ -266,7 +304,7 @@ class Evidence:
             raise Missing("signed in a way that cannot be checked here")
         if not found:
             raise Wrong("none by a key of the policy")
-        self.check("witnesses", self.quorum, policy)
+        self.check("witnesses", self.quorum, witnesses, groups, wanted)
         return found
 
     def signed_by(self, name, key_id, key):
@@ -284,24 +322,14 @@ class Evidence:
             raise Wrong("a signature under a known key does not fit")
         return True
 
-    def quorum(self, policy):
-        cosigned, met, wanted = [], set(), "none"
-        for line in policy.decode("utf-8", "replace").split("\n"):
-            word, *rest = line.split() or [""]
-            if word == "witness":
-                name, key_id, value = rest[1].split("+", 2)
-                if self.signed_by(name, key_id, unb64(value)):
-                    cosigned.append(rest[0])
-                    met.add(rest[0])
-            elif word == "group":
-                name, threshold, *members = rest
-                needed = {"all": len(members), "any": 1}.get(threshold) or int(threshold)
-                if len(met & set(members)) >= needed:
-                    met.add(name)
-            elif word == "quorum":
-                wanted = rest[0]
+    def quorum(self, witnesses, groups, wanted):
         if wanted == "none":
             return None
+        cosigned = [name for name, key in witnesses if self.signed_by(*key)]
+        met = set(cosigned)
+        for name, number, members in groups:
+            if len(met & set(members)) >= number:
+                met.add(name)
         if wanted not in met:
             raise Missing(f"cosigned by {', '.join(cosigned) or 'no known witness'}: the quorum {wanted} is not met")
         return "cosigned by " + ", ".join(cosigned)

@@ -121,9 +121,41 @@ read_key() {
   [ "$({ printf '%s\n' "$name"; cat "$T/vkey"; } | sha256sum | cut -c 1-8)" = "$id" ] || { bad "policy: a key does not fit its id"; return 1; }
 }
 
+# Whether the file $1 is a policy: names once, members known and in one group only, thresholds that can be met, one quorum.
+is_policy() {
+  : > "$T/names"; : > "$T/placed"; quorums=0
+  grep -Ev '^[[:space:]]*(#|$)' "$1" > "$T/statements"
+  while read -r word who what members; do
+    case $word in
+      log) [ -n "$who" ] || return 1 ;;
+      witness | group)
+        [ -n "$what" ] && [ "$who" != none ] && ! grep -qxF -e "$who" "$T/names" || return 1
+        if [ "$word" = group ]; then
+          all=0
+          for member in $members; do
+            all=$((all + 1))
+            grep -qxF -e "$member" "$T/names" && ! grep -qxF -e "$member" "$T/placed" || return 1
+            echo "$member" >> "$T/placed"
+          done
+          case $what in all) need=$all ;; any) need=1 ;; *[!0-9]*) return 1 ;; *) need=$what ;; esac
+          [ "$need" -ge 1 ] && [ "$need" -le "$all" ] || return 1
+        fi
+        echo "$who" >> "$T/names" ;;
+      quorum) quorums=$((quorums + 1)); [ "$who" = none ] || grep -qxF -e "$who" "$T/names" || return 1 ;;
+      *) return 1 ;;
+    esac
+  done < "$T/statements"
+  for word in log witness; do # one key has one name
+    [ -z "$(grep "^[[:space:]]*$word[[:space:]]" "$T/statements" | sed 's/^[^+]*+[^+]*+//;s/[[:space:]].*//' | sort | uniq -d)" ] || return 1
+  done
+  [ "$quorums" = 1 ]
+}
+if [ -r policy ] && ! is_policy policy; then bad "policy: not well formed"; fi
+
 # A log key of the policy signed it. Keys: Ed25519 (algorithm byte 01).
 check_signature() {
   found=; wrong=; uncheckable=
+  is_policy "$1" || { bad "policy: not well formed"; return; }
   grep -E "^log[[:space:]]" "$1" | sed 's/^log[[:space:]]*\([^[:space:]]*\).*/\1/' > "$T/keys"
   while IFS= read -r key; do
     [ "${key%%+*}" = "$CHECKPOINT" ] || continue
@@ -167,7 +199,7 @@ if [ -n "$CHECKPOINT" ]; then
   if [ -r "$T/policy" ]; then check_signature "$T/policy"; QUALIFIED=
   elif [ -r policy ]; then check_signature policy; QUALIFIED=1
   elif [ -n "$ORIGIN" ]; then
-    QUALIFIED=1; echo "log $(field log.json key)" > "$T/own"; check_signature "$T/own"
+    QUALIFIED=1; printf 'log %s\nquorum none\n' "$(field log.json key)" > "$T/own"; check_signature "$T/own"
   else open "signature: no key to check with"; fi
 fi
 

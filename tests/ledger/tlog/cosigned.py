@@ -1,9 +1,11 @@
 """Checkpoints that witnesses cosigned: every way in which a quorum is met or not, for all checkers alike."""
 
+from dataclasses import replace
+
 from ledger.tlog import bundle
 from ledger.tlog.cosignature import Ed25519Cosigner
-from ledger.tlog.note import CosignatureSigner, signature_line
-from ledger.tlog.policy import Group, Policy, Witness
+from ledger.tlog.note import CosignatureSigner, format_vkey, signature_line
+from ledger.tlog.policy import Group, Policy, Witness, format_policy
 from tests.ledger.tlog.sample import POLICY, with_sums
 
 PASSED, FAILED, INDETERMINATE = "PASSED", "FAILED", "INDETERMINATE"
@@ -25,6 +27,27 @@ def _wrong(text: bytes) -> bytes:
     return signature_line(SIGNERS[0].key, SIGNERS[0].sign(text + b" ")) + _lines(1, 2)(text)
 
 
+GOOD = format_policy(QUORUM)
+# Policies in a bundle that are none: each is refused by every checker, whatever was cosigned.
+BAD_POLICIES = {
+    "a threshold of letters": GOOD.replace(b"group two 2 ", b"group two x "),
+    "a threshold of nothing": GOOD.replace(b"group two 2 ", b"group two 0 "),
+    "more than the members": GOOD.replace(b"group two 2 ", b"group two 4 "),
+    "a member twice": GOOD.replace(b"w0 w1 w2", b"w0 w0 w0"),
+    "a member of two groups": GOOD.replace(b"two w3", b"two w0"),
+    "an unknown member": GOOD.replace(b"two w3", b"two w9"),
+    "a name twice": GOOD.replace(b"witness w1 ", b"witness w0 "),
+    "an unknown quorum": GOOD.replace(b"quorum enough", b"quorum nobody"),
+    "two quorums": GOOD + b"quorum none\n",
+    "no quorum": GOOD.replace(b"quorum enough\n", b""),
+    "one key under two names": GOOD.replace(
+        format_vkey(SIGNERS[1].key).encode(),
+        format_vkey(replace(SIGNERS[1].key, public=SIGNERS[0].key.public)).encode(),
+    ),
+    "an unknown word": GOOD + b"trust everybody\n",
+}
+
+
 # Name -> (signature lines for a checkpoint's text, verdict under QUORUM).
 CASES = {
     "nobody": (lambda _text: None, INDETERMINATE),
@@ -38,6 +61,10 @@ CASES = {
     ),
     "a wrong cosignature": (_wrong, FAILED),
     "the same witness twice": (_lines(0, 0, 1), FAILED),
+    "a cosignature cut short": (
+        lambda text: signature_line(SIGNERS[0].key, b"\0\0\0") + _lines(1, 2)(text),
+        FAILED,
+    ),
     "no newline": (lambda text: _lines(0, 1)(text)[:-1], FAILED),
     "not base64": (lambda text: _lines(0, 1)(text).replace(b" witness.example/0 ", b" witness.example/0 ?"), FAILED),
     "an empty file": (lambda _text: b"", FAILED),

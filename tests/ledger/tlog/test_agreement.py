@@ -8,7 +8,7 @@ import pytest
 from ledger.tlog.policy import format_policy
 from tests.ledger.tlog.agreement import answers, spoiled
 from tests.ledger.tlog.clocks import Clock, make_root
-from tests.ledger.tlog.cosigned import CASES, QUORUM, cosigned
+from tests.ledger.tlog.cosigned import BAD_POLICIES, CASES, QUORUM, cosigned
 from tests.ledger.tlog.sample import with_sums
 from tests.ledger.tlog.timed import FAULTS, timed_files
 
@@ -56,3 +56,11 @@ def test_a_quorum_that_the_bundle_itself_asks_for_counts_too():
     for case in ("one of two", "two of three"):
         found = answers(cosigned(files, case), outside=False)
         assert {found[name] for name in ("app", "verify.sh", "verify.py")} == {CASES[case][1]}, found
+
+
+@pytest.mark.parametrize("name", BAD_POLICIES)
+def test_a_policy_that_is_none_is_refused_alike(name):
+    files = timed_files(random.Random(5)) | {"policy": BAD_POLICIES[name]}
+    found = answers(cosigned(files, "all"), outside=False)
+    assert {found[name] for name in ("app", "verify.sh", "verify.py")} == {"FAILED"}, found
+    assert "Traceback" not in found["verify.py says"]

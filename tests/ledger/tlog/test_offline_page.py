@@ -14,7 +14,7 @@ from ledger.tlog import bundle
 from ledger.tlog.policy import Policy, PolicyLog, format_policy
 from ledger.tlog.verify import verify_bundle
 from tests.ledger.tlog.agreement import spoiled
-from tests.ledger.tlog.cosigned import CASES, QUORUM, cosigned
+from tests.ledger.tlog.cosigned import BAD_POLICIES, CASES, QUORUM, cosigned
 from tests.ledger.tlog.sample import OTHER_SIGNER, PHOTO, POLICY, pack
 from tests.ledger.tlog.timed import FAULTS
 
@@ -95,6 +95,15 @@ def test_a_photo_is_compared_byte_for_byte(checker: Checker, photo: bytes, verdi
 def test_a_quorum_of_witnesses_is_counted(checker: Checker, case: str):
     data = pack(cosigned(spoiled("nothing", random.Random(7)), case))
     assert checker.answer(data, format_policy(QUORUM).decode())[0] == CASES[case][1]
+
+
+@pytest.mark.parametrize("name", BAD_POLICIES)
+def test_a_policy_that_is_none_is_refused(checker: Checker, name: str):
+    files = spoiled("nothing", random.Random(7))
+    inside = pack(cosigned(files | {"policy": BAD_POLICIES[name]}, "all"))
+    assert checker.answer(inside)[0] == "FAILED"
+    assert checker.answer(pack(cosigned(files, "all")), BAD_POLICIES[name].decode())[0] == "FAILED"
+    assert checker.errors == []
 
 
 def test_archives_that_lie_are_refused(checker: Checker):
