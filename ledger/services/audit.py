@@ -29,7 +29,7 @@ from ledger.tlog.entry import genesis_prev, parse_entry, parse_utc_ms
 from ledger.tlog.errors import SignatureUncheckable, TlogError
 from ledger.tlog.merkle import TILE_HEIGHT, TileNode
 from ledger.tlog.note import parse_note, verify_note
-from ledger.tlog.verify import Verdict
+from ledger.tlog.report import Verdict
 
 REPORT_VERSION = 1
 ROWS = 2048  # rows fetched at a time: a few hundred kB, which stays in the processor's cache

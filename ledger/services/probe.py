@@ -33,7 +33,7 @@ from ledger.services.log_state import LogBehindError
 from ledger.services.originals import Upload, register_originals
 from ledger.services.storage import StorageError
 from ledger.services.verification import verify_own
-from ledger.tlog.verify import Verdict
+from ledger.tlog.report import Verdict
 
 OK, FAILED, SKIPPED = "ok", "failed", "skipped"
 SIDE = 256  # pixels

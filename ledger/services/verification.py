@@ -22,7 +22,8 @@ from ledger.services.log import full_policy, own_policy
 from ledger.tlog import bundle
 from ledger.tlog.bundle import Limits
 from ledger.tlog.errors import BundleError, SignatureMissing
-from ledger.tlog.verify import Check, Report, Verdict, verify_bundle
+from ledger.tlog.report import Check, Report, Verdict
+from ledger.tlog.verify import verify_bundle
 
 MAX_EVIDENCE_BYTES = 64 * 2**20
 LIMITS = Limits(archive_bytes=MAX_EVIDENCE_BYTES, total_bytes=MAX_EVIDENCE_BYTES)

@@ -13,7 +13,8 @@ from typing import NoReturn
 
 from ledger.tlog.errors import TimestampError, TlogError
 from ledger.tlog.policy import Policy, parse_policy
-from ledger.tlog.verify import Report, Verdict, match_file, verify_bundle
+from ledger.tlog.report import Report, Verdict
+from ledger.tlog.verify import match_file, verify_bundle
 from ledger.tlog.x509_path import load_certificates
 
 EXIT_CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.INDETERMINATE: 2}

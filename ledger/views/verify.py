@@ -18,7 +18,7 @@ from ledger.services.log import log_head
 from ledger.services.spans import key_of
 from ledger.services.verification import MAX_EVIDENCE_BYTES, Verification, verify_evidence, verify_own
 from ledger.tlog.bundle import OFFLINE_PAGE, verify_text
-from ledger.tlog.verify import Check, Report, Verdict
+from ledger.tlog.report import Check, Report, Verdict
 from ledger.views.clocks import bracket_context
 from ledger.views.common import explain_trouble, send_file
 

@@ -33,7 +33,8 @@ from ledger.services.erasure_plan import preview_erasure
 from ledger.services.job_context import JobError
 from ledger.services.log import own_policy
 from ledger.tlog.claims import parse_claim
-from ledger.tlog.verify import Verdict, verify_bundle
+from ledger.tlog.report import Verdict
+from ledger.tlog.verify import verify_bundle
 from tests.compliance.captured import SEEN_AT, URL, capture_page
 from tests.factories import register_one
 

@@ -42,7 +42,8 @@ from ledger.services.log import own_policy, seal
 from ledger.services.originals import Upload
 from ledger.tlog.bundle import format_bundle, read_bundle
 from ledger.tlog.claims import parse_claim
-from ledger.tlog.verify import Verdict, verify_bundle
+from ledger.tlog.report import Verdict
+from ledger.tlog.verify import verify_bundle
 from ledger.tlog.x509_path import pem_of
 from tests.compliance.captured import capture_page
 from tests.compliance.cases.complete import every_kind

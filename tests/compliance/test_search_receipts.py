@@ -17,7 +17,7 @@ from ledger.services.blobs import read_blob
 from ledger.services.evidence import common_part, evidence_of, evidence_zip
 from ledger.services.originals import Upload
 from ledger.services.verification import verify_evidence
-from ledger.tlog.verify import Verdict
+from ledger.tlog.report import Verdict
 from tests.compliance.listings import ask, copy_of, import_listings, photo, work
 from tests.factories import register_one
 

@@ -34,9 +34,10 @@ from ledger.tlog.entry import canonical_json, parse_entry, parse_parameters
 from ledger.tlog.errors import TlogError
 from ledger.tlog.note import parse_note, parse_signature_lines, parse_vkey, verify_note
 from ledger.tlog.proof import format_proof, parse_proof
+from ledger.tlog.report import Report
 from ledger.tlog.tiles import parse_entries, parse_path, parse_tile
 from ledger.tlog.timestamp import verify_timestamp
-from ledger.tlog.verify import Report, verify_bundle
+from ledger.tlog.verify import verify_bundle
 from ledger.tlog.witnessing import parse_request
 from tests import images
 from tests.fuzz import mutate

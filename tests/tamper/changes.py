@@ -26,7 +26,8 @@ from ledger.services.evidence import core_files, evidence_of
 from ledger.services.log import full_policy, seal
 from ledger.tlog import x509_path
 from ledger.tlog.bundle import ORIGINALS, PACKET, SUMS, format_bundle, read_bundle
-from ledger.tlog.verify import Verdict, verify_bundle
+from ledger.tlog.report import Verdict
+from ledger.tlog.verify import verify_bundle
 from tests.compliance.complete_case import complete_case
 from tests.factories import register_one
 from tests.ledger.anchors.authority_server import FaultyAuthority, Ticking

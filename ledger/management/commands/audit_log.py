@@ -19,7 +19,7 @@ from ledger.services.audit_parts import audit_blobs, audit_epochs, audit_stateme
 from ledger.services.keys import KeyMissingError
 from ledger.services.log import LogNotReadyError
 from ledger.services.tile_export import audit_tiles
-from ledger.tlog.verify import Verdict
+from ledger.tlog.report import Verdict
 
 EXIT_CODES = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.INDETERMINATE: 2}
 BAR = 30

@@ -17,7 +17,8 @@ from ledger.services.blobs import read_blob
 from ledger.services.evidence import certificate_of
 from ledger.services.log import own_policy, seal
 from ledger.services.verification import verify_evidence
-from ledger.tlog.verify import Verdict, verify_bundle
+from ledger.tlog.report import Verdict
+from ledger.tlog.verify import verify_bundle
 from tests.factories import register_one
 
 pytestmark = pytest.mark.django_db

@@ -22,7 +22,7 @@ from ledger.services.entry_scan import EntryScan, WrongEntryError
 from ledger.services.identity import system_identity
 from ledger.services.log import Draft, append_statements, seal
 from ledger.tlog import claims, entry, merkle
-from ledger.tlog.verify import Verdict
+from ledger.tlog.report import Verdict
 from tests.factories import register_one
 from tests.ledger.services.test_log import append
 from tests.log_checks import past_the_triggers

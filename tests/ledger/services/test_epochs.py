@@ -35,7 +35,8 @@ from ledger.tlog import bundle, note
 from ledger.tlog.checkpoint import parse_checkpoint
 from ledger.tlog.entry import parse_entry
 from ledger.tlog.policy import format_policy, parse_policy
-from ledger.tlog.verify import Verdict, verify_bundle
+from ledger.tlog.report import Verdict
+from ledger.tlog.verify import verify_bundle
 from tests.factories import register_one
 from tests.ledger.rfc6962 import tree_head
 from tests.ledger.services.test_log import append

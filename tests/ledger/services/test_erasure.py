@@ -27,7 +27,7 @@ from ledger.services.originals import Upload
 from ledger.services.verification import verify_own
 from ledger.tlog.claims import parse_claim
 from ledger.tlog.errors import ClaimError
-from ledger.tlog.verify import Verdict
+from ledger.tlog.report import Verdict
 from tests.compliance.batches import begin_batch, finish_batch, pair_files
 from tests.compliance.check_pairs import HIDDEN, MAIN, PROFILE_ID, checked
 from tests.compliance.pack_orders import packed

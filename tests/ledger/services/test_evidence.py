@@ -27,7 +27,8 @@ from ledger.services.outside_time import files_of, outside_time
 from ledger.services.verification import verify_own
 from ledger.tlog import bundle
 from ledger.tlog.policy import format_policy
-from ledger.tlog.verify import Verdict, verify_bundle
+from ledger.tlog.report import Verdict
+from ledger.tlog.verify import verify_bundle
 from tests.factories import register, register_one
 from tests.images import jpeg_bytes, product_photo
 from tests.ledger.tlog.clocks import DAY, Clock, make_middle

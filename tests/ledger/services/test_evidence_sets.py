@@ -30,7 +30,8 @@ from ledger.services.originals import Upload
 from ledger.services.verification import verify_evidence
 from ledger.tlog import bundle
 from ledger.tlog.claims import parse_claim
-from ledger.tlog.verify import Verdict, verify_bundle
+from ledger.tlog.report import Verdict
+from ledger.tlog.verify import verify_bundle
 from tests.factories import register_one
 from tests.images import jpeg_bytes, product_photo
 

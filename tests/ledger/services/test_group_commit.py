@@ -18,7 +18,7 @@ from ledger.services.group_commit import in_batch, in_group
 from ledger.services.log import Batch, append_batches, append_statements
 from ledger.services.originals import Upload, register_originals
 from ledger.services.setup import create_log
-from ledger.tlog.verify import Verdict
+from ledger.tlog.report import Verdict
 from tests.factories import make_seller
 from tests.images import jpeg_bytes, product_photo
 from tests.ledger.services.test_log import draft

@@ -19,7 +19,8 @@ from ledger.services.linking import SameFileError, UnrelatedError, derivative_zi
 from ledger.services.log import own_policy, seal
 from ledger.services.originals import Upload
 from ledger.tlog.claims import parse_claim
-from ledger.tlog.verify import Verdict, verify_bundle
+from ledger.tlog.report import Verdict
+from ledger.tlog.verify import verify_bundle
 from tests.factories import register_one
 from tests.images import jpeg_bytes, product_photo
 

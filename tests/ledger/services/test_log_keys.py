@@ -22,7 +22,8 @@ from ledger.system_checks import check_key_files
 from ledger.tlog import bundle, claims, note
 from ledger.tlog.bundle import VERIFY_PROGRAMS, VERIFY_TEXTS, read_bundle
 from ledger.tlog.errors import SignatureMissing
-from ledger.tlog.verify import Verdict, verify_bundle
+from ledger.tlog.report import Verdict
+from ledger.tlog.verify import verify_bundle
 from tests.factories import register_one
 from tests.ledger.services.test_log import append
 

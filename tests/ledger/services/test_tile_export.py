@@ -15,7 +15,7 @@ from ledger.services.setup import create_log
 from ledger.services.spans import hashes_of
 from ledger.services.tile_export import ExportFolderError, audit_tiles, export_tiles
 from ledger.tlog import merkle
-from ledger.tlog.verify import Verdict
+from ledger.tlog.report import Verdict
 from tests.ledger.rfc6962 import audit_path, consistency, tree_head
 from tests.ledger.services.test_log import append, roll_back_to
 from tests.ledger.tile_client import TileClient

@@ -15,7 +15,7 @@ from ledger.services.blobs import read_blob
 from ledger.services.evidence import certificate_of, evidence_zip
 from ledger.services.verification import MAX_EVIDENCE_BYTES, verify_evidence, verify_own
 from ledger.tlog import bundle
-from ledger.tlog.verify import Verdict
+from ledger.tlog.report import Verdict
 from tests.factories import register_one
 from tests.ledger.tlog.sample import SampleLog, pack, with_sums
 

@@ -35,7 +35,8 @@ from ledger.services.witnesses import (
 from ledger.tlog import bundle, note
 from ledger.tlog.cosignature import Ed25519Cosigner
 from ledger.tlog.policy import Policy, parse_policy
-from ledger.tlog.verify import Verdict, verify_bundle
+from ledger.tlog.report import Verdict
+from ledger.tlog.verify import verify_bundle
 from ledger.witness import Witness, WitnessServer, make_witness, trust_log
 from tests.factories import register_one
 from tests.ledger.services.test_log import append, roll_back_to

@@ -13,7 +13,8 @@ from ledger.tlog.merkle import leaf_hash, root_from_leaves, verify_consistency, 
 from ledger.tlog.note import parse_note, parse_vkey, verify_note
 from ledger.tlog.policy import parse_policy
 from ledger.tlog.proof import parse_proof
-from ledger.tlog.verify import Verdict, verify_bundle
+from ledger.tlog.report import Verdict
+from ledger.tlog.verify import verify_bundle
 from tests.vectors.tlog.regenerate import vectors
 
 MADE = vectors()

@@ -13,7 +13,8 @@ from ledger.tlog.entry import canonical_json, format_entry, format_parameters, p
 from ledger.tlog.note import Ed25519Signer, sign_note
 from ledger.tlog.policy import Policy, PolicyLog, Witness, format_policy
 from ledger.tlog.proof import Proof, format_proof, parse_proof
-from ledger.tlog.verify import Verdict, match_file, verify_bundle
+from ledger.tlog.report import Verdict
+from ledger.tlog.verify import match_file, verify_bundle
 from tests.ledger.tlog.sample import (
     ORIGIN,
     OTHER_SIGNER,

@@ -11,7 +11,8 @@ from ledger.models import Original
 from ledger.services.erasure import clean_up, erase_original
 from ledger.services.holds import place_hold
 from ledger.services.log import seal
-from ledger.tlog.verify import Verdict, verify_bundle
+from ledger.tlog.report import Verdict
+from ledger.tlog.verify import verify_bundle
 from tests.factories import register_one
 
 pytestmark = pytest.mark.django_db

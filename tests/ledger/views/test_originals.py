@@ -12,7 +12,8 @@ from ledger.models import Blob, ImageFile, ImageState, Original
 from ledger.services import keys
 from ledger.services.log import seal
 from ledger.services.originals import rename_original
-from ledger.tlog.verify import Verdict, verify_bundle
+from ledger.tlog.report import Verdict
+from ledger.tlog.verify import verify_bundle
 from tests.factories import register, register_one
 from tests.images import exif_bytes, jpeg_bytes, product_photo
 
