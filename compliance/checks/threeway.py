@@ -115,7 +115,8 @@ def compare_original(pair: Pair) -> ThreeWay:
     expected = original.laid.pixels
     planes = planes_of(expected)
     levels = _difference(planes, expected, hidden)
-    floor = _floor(expected, is_graded="graded" in original.laid.path)
+    is_graded = "graded" in original.laid.path
+    floor = _floor(expected, is_graded=is_graded)
     noises = _noises(levels, planes, original.laid.inside, floor)
     scores = _scores(levels, noises, original.laid.inside)
     labels, kept = _marks(scores)
@@ -123,8 +124,9 @@ def compare_original(pair: Pair) -> ThreeWay:
     if changed.mean() > MOST:
         return ThreeWay(reason="original_differs", path=original.laid.path)
     grown = scores > GROWN
-    if kept:
-        left = _second_look(expected, hidden, changed & grown)
+    # An original of the same size that was not graded has been copied: there is nothing to be off by a little.
+    if kept and original.laid.path != "same":
+        left = _second_look(expected, hidden, changed & grown, is_graded=is_graded)
         kept = _still_marks(_scores(left, noises, original.laid.inside), labels, kept)
         changed = np.isin(labels, kept)
     residues = [_residue((labels == label) & grown, levels, expected, hidden) for label in kept]
@@ -184,9 +186,9 @@ def _difference(planes: Sequence[Floats], expected: Pixels, hidden: Side) -> lis
     return [_nearer_to_nothing(_averaged(one), other) for one, other in zip(outside, levels, strict=True)]
 
 
-def _second_look(expected: Pixels, hidden: Side, seeming: Mask) -> list[Floats]:
+def _second_look(expected: Pixels, hidden: Side, seeming: Mask, *, is_graded: bool) -> list[Floats]:
     """What is left of the differences once the grade and the resampling are allowed to be off by a little."""
-    regraded = regrade(expected, hidden.detail, seeming)
+    regraded = regrade(expected, hidden.detail, seeming) if is_graded else expected
     planes = planes_of(regraded)
     return unfilter(_difference(planes, regraded, hidden), planes, seeming, WINDOW)
 

@@ -2,8 +2,7 @@
 ones, CPU per stage, and SSIM's speed.
 
 Run from the repository: python -m tests.bench.checks [--pairs FOLDER] [--triples FOLDER] [--photos FOLDER] [--large FOLDER]
-[--count N]
-[--seed N]. The folders hold labels.json beside the files they name, or photos; they are not part of the project, and
+[--count N] [--seed N] [--residues-only]. The folders hold labels.json beside the files they name, or photos; they are not part of the project, and
 what is missing is not measured. One core: start it on a quiet machine.
 """
 
@@ -29,6 +28,7 @@ from compliance.checks.pair import fit
 from compliance.checks.profile import load_profile
 from compliance.checks.settle import CONTENT_RULES, RESIDUE_RULE
 from compliance.checks.ssim import grey, mean_ssim, ssim_map
+from compliance.checks.threeway import ThreeWay, intersection_share, three_way
 from ledger.imaging.decode import decode_picture
 from ledger.imaging.threads import use_one_thread
 from tests.bench.hidden_pairs import KINDS, PATHS, Made, Mark, draw_mark, make_case, make_cases, photo_files
@@ -187,6 +187,27 @@ def print_recall(photos: Sequence[Path], count: int, seed: int) -> None:
         print(f"  {name:26} {wilson(sum(hits), len(hits))}")
 
 
+def print_residues(photos: Sequence[Path], count: int, seed: int) -> None:
+    """The comparison with the original alone, without the other rules: false residues, and marks that were found."""
+
+    def compared(case: Made) -> ThreeWay:
+        pair = open_pair(
+            case.main, case.hidden, main_name="", hidden_name="", long_side_px=1000, original=case.original
+        )
+        return three_way(pair)
+
+    wrong = Counter(case.path for case in make_cases(photos, count, seed=seed) if compared(case).residues)
+    print(f"{count} compliant pairs: a residue found in {wilson(wrong.total(), count)} {dict(wrong)}")
+    marks = [Mark(kind, opacity, size) for kind in KINDS for opacity in (0.2, 0.1) for size in (8, 12, 20, 40)]
+    found: dict[float, list[bool]] = defaultdict(list)
+    for case in make_cases(photos, count, seed=seed + 1, marks=marks):
+        boxes = [residue.box for residue in compared(case).residues]
+        hit = any(intersection_share(box, mark) > 0 for box in boxes for mark in case.boxes)
+        found[case.marks[0].opacity].append(hit)
+    for opacity, hits in sorted(found.items()):
+        print(f"  marks of opacity {opacity}: {wilson(sum(hits), len(hits))}")
+
+
 def ghosts(photos: Sequence[Path], count: int, rest: float, seed: int) -> Iterator[bool]:
     """Whether H18 speaks on pairs whose hidden image keeps that share of an opaque overlay."""
     for number in range(count):
@@ -309,7 +330,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--large", type=Path, default=DATA / "photos-large")
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--seed", type=int, default=11, help="of the made pairs; a new one makes pairs not seen before")
+    parser.add_argument("--residues-only", action="store_true", help="the comparison with the original, nothing else")
     options = parser.parse_args(arguments)
+    if options.residues_only:
+        print_residues(photo_files(options.photos), options.count, options.seed)
+        return 0
     if (options.pairs / "labels.json").exists():
         pairs = read_pairs(options.pairs)
         print_rules(pairs)
